@@ -1,0 +1,32 @@
+# What every target is compiled with. Warnings are errors from the first day.
+add_library(trine_flags INTERFACE)
+target_compile_features(trine_flags INTERFACE cxx_std_20)
+target_compile_options(trine_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast
+  -Wunused-result -Werror
+  # The same bytes on every machine: no contraction of a·b + c behind our back.
+  -ffp-contract=off)
+target_include_directories(trine_flags INTERFACE
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_compile_definitions(trine_flags INTERFACE TRINE_VERSION="${PROJECT_VERSION}")
+target_link_libraries(trine_flags INTERFACE tl::expected fmt::fmt OpenMP::OpenMP_CXX)
+if(TRINE_SANITIZE)
+  target_compile_options(trine_flags INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(trine_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+# trine_room(NAME DEPENDS room… LIBRARIES target…): one library per folder of src/.
+# Sources are found by looking, so adding a file changes no list. DEPENDS names every lower room
+# whose headers this one includes; tools/check_layers.py holds it to that.
+function(trine_room name)
+  cmake_parse_arguments(ROOM "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main/main.cpp$")
+  add_library(trine_${name} STATIC ${sources})
+  target_link_libraries(trine_${name} PUBLIC trine_flags)
+  foreach(room IN LISTS ROOM_DEPENDS)
+    target_link_libraries(trine_${name} PUBLIC trine_${room})
+  endforeach()
+  target_link_libraries(trine_${name} PUBLIC ${ROOM_LIBRARIES})
+endfunction()

@@ -1,0 +1,17 @@
+# trine_test(ROOM): one GoogleTest binary from tests/ROOM/*_test.cpp, linked to that room.
+# Tests start in the repository root, so golden files are found by relative path.
+function(trine_test room)
+  cmake_parse_arguments(TEST "" "" "DEPENDS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${room}/*.cpp)
+  set(target ${room}_tests)
+  add_executable(${target} ${sources})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${target} PRIVATE GTest::gtest GTest::gtest_main)
+  if(TARGET trine_${room})
+    target_link_libraries(${target} PRIVATE trine_${room})
+  endif()
+  foreach(extra IN LISTS TEST_DEPENDS)
+    target_link_libraries(${target} PRIVATE trine_${extra})
+  endforeach()
+  add_test(NAME ${room} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endfunction()

@@ -1,0 +1,36 @@
+// Makes a packed model out of a checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <trine/progress.h>
+#include <trine/result.h>
+
+namespace trine {
+
+struct CompressOptions {
+  std::string preset =
+      "hqq-3bit";                 ///< "rtn-<bits>bit" or "hqq-<bits>bit"; 2, 3, 4, 5, 6, 8 bits
+  std::uint64_t group_size = 64;  ///< 32, 64 or 128 inputs share a scale and a zero
+  int threads = 0;                ///< 0: all processors; the output is the same for any number
+};
+
+struct CompressReport {
+  double bits_per_weight =
+      0.0;                    ///< stored bytes of the compressed matrices × 8 ÷ their weights
+  double weight_error = 0.0;  ///< ‖W − Ŵ‖F / ‖W‖F over all of them
+  std::uint64_t compressed_matrix_bytes = 0;
+  std::uint64_t stored_bytes = 0;    ///< the whole compressed model
+  std::uint64_t original_bytes = 0;  ///< the whole original
+  double seconds = 0.0;
+  std::uint64_t peak_rss_bytes = 0;  ///< of the process
+};
+
+/// Reads the checkpoint in `source` and writes a packed model to `target`, a directory that must
+/// not exist; it appears whole or not at all.
+[[nodiscard]] Result<CompressReport> compress_model(const std::string& source,
+                                                    const std::string& target,
+                                                    const CompressOptions& options,
+                                                    const ProgressCallback& progress = {});
+
+}  // namespace trine

@@ -1,0 +1,81 @@
+// Runs a model, original or packed: text in, text out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <trine/result.h>
+
+namespace trine {
+
+struct EngineOptions {
+  int threads = 0;    ///< 0: all processors
+  std::string isa{};  ///< "scalar", "avx2", "avx512", "avx512vnni"; empty: the best there is
+};
+
+struct GenerateOptions {
+  std::size_t max_tokens = 128;
+  double temperature = 1.0;  ///< 0: always the most likely token
+  std::size_t top_k = 0;     ///< 0: all
+  double top_p = 1.0;
+  double min_p = 0.0;
+  double repetition_penalty = 1.0;
+  std::uint64_t seed = 0;  ///< same seed, options and prompt: same text
+};
+
+struct GenerateReport {
+  std::string text{};           ///< the continuation, without the prompt
+  std::string finish_reason{};  ///< "stop" at the end-of-sequence token, else "length"
+  std::size_t prompt_tokens = 0;
+  std::size_t generated_tokens = 0;
+  double prefill_seconds = 0.0;
+  double decode_seconds = 0.0;
+};
+
+/// Receives each piece of text as soon as it is certain; pieces are whole characters.
+using TextCallback = std::function<void(std::string_view piece)>;
+
+struct SpeedOptions {
+  std::size_t prompt_tokens = 512;
+  std::size_t decode_tokens = 64;
+  int repeats = 5;  ///< medians are reported
+};
+
+struct SpeedReport {
+  double prefill_tokens_per_second = 0.0;
+  double decode_tokens_per_second = 0.0;  ///< one sequence
+  double active_bytes = 0.0;              ///< weights read per decoded token
+  double read_bandwidth = 0.0;            ///< bytes per second, measured in the same run
+  double decode_limit = 0.0;              ///< read_bandwidth / active_bytes, tokens per second
+  bool fits_in_cache = false;             ///< then decode_limit is not a limit
+  int threads = 0;
+  std::string isa{};
+};
+
+/// A model with its tokenizer, ready to generate. One call at a time.
+class TextModel {
+ public:
+  [[nodiscard]] static Result<TextModel> open(const std::string& path,
+                                              const EngineOptions& options = {});
+  TextModel(TextModel&&) noexcept;
+  TextModel& operator=(TextModel&&) noexcept;
+  ~TextModel();
+
+  /// Continues `prompt` until the end-of-sequence token or max_tokens.
+  [[nodiscard]] Result<GenerateReport> generate(std::string_view prompt,
+                                                const GenerateOptions& options,
+                                                const TextCallback& on_text = {});
+
+  /// Times prefill and decode, beside this machine's read bandwidth.
+  [[nodiscard]] Result<SpeedReport> measure_speed(const SpeedOptions& options = {});
+
+ private:
+  struct State;
+  explicit TextModel(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trine

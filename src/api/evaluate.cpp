@@ -1,0 +1,70 @@
+#include <trine/evaluate.h>
+
+#include <chrono>
+
+#include "api/opened_model.h"
+#include "base/files.h"
+#include "eval/perplexity.h"
+#include "input/tokenizer.h"
+
+namespace trine {
+namespace {
+
+constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
+
+Score to_score(const eval::Estimate& estimate) {
+  return {estimate.value, estimate.standard_error};
+}
+
+void add_fidelity(const eval::Fidelity& fidelity, PerplexityReport& report) {
+  report.kl_divergence = to_score(fidelity.kl_divergence);
+  report.top1_agreement = to_score(fidelity.top1_agreement);
+  report.routing_agreement = to_score(fidelity.routing_agreement);
+}
+
+Result<std::vector<std::int32_t>> tokenize_file(const std::string& model,
+                                                const std::string& text_file) {
+  TRINE_ASSIGN_OR_RETURN(const auto tokenizer, input::open_tokenizer(model));
+  TRINE_ASSIGN_OR_RETURN(const std::string text,
+                         base::read_text_file(text_file, kMaxTextBytes));
+  return tokenizer->encode(text, input::SpecialTokens::kInclude);
+}
+
+}  // namespace
+
+Result<PerplexityReport> evaluate_perplexity(const std::string& model,
+                                             const PerplexityOptions& options,
+                                             const ProgressCallback& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  TRINE_ASSIGN_OR_RETURN(const api::OpenedModel opened, api::open_model(model));
+  TRINE_ASSIGN_OR_RETURN(runtime::Engine engine, api::make_engine(opened, options.engine));
+  api::OpenedModel original;
+  std::optional<runtime::Engine> reference;
+  if (!options.reference.empty()) {
+    TRINE_ASSIGN_OR_RETURN(original, api::open_model(options.reference));
+    TRINE_ASSIGN_OR_RETURN(auto loaded, api::make_engine(original, options.engine));
+    reference.emplace(std::move(loaded));
+  }
+  TRINE_ASSIGN_OR_RETURN(const auto token_ids, tokenize_file(model, options.text_file));
+  const eval::PerplexityOptions protocol{options.window,
+                                         options.stride.value_or(options.window)};
+  TRINE_ASSIGN_OR_RETURN(const eval::PerplexityResult result,
+                         eval::measure_perplexity(engine, reference ? &*reference : nullptr,
+                                                  token_ids, protocol, progress));
+  PerplexityReport report{
+      .protocol = protocol.stride == protocol.window ? "disjoint" : "sliding",
+      .window = protocol.window,
+      .stride = protocol.stride,
+      .tokens = token_ids.size(),
+      .scored_tokens = result.num_scored,
+      .windows = result.num_windows,
+      .nll = to_score(result.nll),
+      .perplexity = to_score(result.perplexity)};
+  if (result.fidelity) add_fidelity(*result.fidelity, report);
+  report.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.peak_rss_bytes = api::peak_rss_bytes();
+  return report;
+}
+
+}  // namespace trine

@@ -1,0 +1,7 @@
+#include <trine/trine.h>
+
+namespace trine {
+
+std::string version() { return TRINE_VERSION; }
+
+}  // namespace trine

@@ -1,0 +1,72 @@
+// trine bench
+#include <trine/engine.h>
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/shared_options.h"
+
+namespace trine::cli {
+namespace {
+
+struct Options {
+  std::string model{};
+  EngineOptions engine{};
+  SpeedOptions speed{};
+};
+
+std::string describe(const SpeedReport& report, const SpeedOptions& options) {
+  return fmt::format(
+      "prefill          {:.1f} tokens/s ({} tokens)\n"
+      "decode           {:.1f} tokens/s ({} tokens, one sequence)\n"
+      "active weights   {} per token\n"
+      "read bandwidth   {}/s, measured now: decode limit {:.1f} tokens/s, {:.0f} % reached{}\n"
+      "machine          {} threads, {}",
+      report.prefill_tokens_per_second, options.prompt_tokens, report.decode_tokens_per_second,
+      options.decode_tokens, format_bytes(report.active_bytes),
+      format_bytes(report.read_bandwidth), report.decode_limit,
+      100.0 * report.decode_tokens_per_second / report.decode_limit,
+      report.fits_in_cache ? " (no real limit: the weights fit the processor's cache)" : "",
+      report.threads, report.isa);
+}
+
+Status run_bench(const Options& options, Output& output) {
+  Result<TextModel> model = TextModel::open(options.model, options.engine);
+  if (!model) return tl::unexpected<Error>(model.error());
+  const Result<SpeedReport> report = model->measure_speed(options.speed);
+  if (!report) return tl::unexpected<Error>(report.error());
+  const Json json = {{"prefill_tokens_per_second", report->prefill_tokens_per_second},
+                     {"decode_tokens_per_second", report->decode_tokens_per_second},
+                     {"prompt_tokens", options.speed.prompt_tokens},
+                     {"decode_tokens", options.speed.decode_tokens},
+                     {"active_bytes", report->active_bytes},
+                     {"read_bandwidth_bytes_per_second", report->read_bandwidth},
+                     {"decode_limit_tokens_per_second", report->decode_limit},
+                     {"fits_in_cache", report->fits_in_cache},
+                     {"threads", report->threads},
+                     {"isa", report->isa}};
+  output.result(json, describe(*report, options.speed));
+  return {};
+}
+
+}  // namespace
+
+DeclareCommand declare_bench;
+std::function<Status(Output&)> declare_bench(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  add_model_argument(app, options->model);
+  app.add_option("--prompt-tokens", options->speed.prompt_tokens, "Length of the prompt")
+      ->capture_default_str();
+  app.add_option("--decode-tokens", options->speed.decode_tokens, "Tokens decoded after it")
+      ->capture_default_str();
+  app.add_option("--repeats", options->speed.repeats, "Runs; medians are shown")
+      ->capture_default_str();
+  add_engine_options(app, options->engine);
+  add_json_option(app);
+  app.footer("Example:\n  trine bench tiny-3bit --threads 1 --isa avx2");
+  return [options](Output& output) { return run_bench(*options, output); };
+}
+
+}  // namespace trine::cli

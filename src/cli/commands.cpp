@@ -1,0 +1,30 @@
+// The one list of commands. To add one: write <name>_command.cpp, declare it and add its row.
+#include "cli/commands.h"
+
+#include <array>
+
+namespace trine::cli {
+
+DeclareCommand declare_inspect;
+DeclareCommand declare_compress;
+DeclareCommand declare_verify;
+DeclareCommand declare_eval;
+DeclareCommand declare_generate;
+DeclareCommand declare_bench;
+
+namespace {
+
+constexpr std::array kCommands = {
+    Command{"inspect", "Show what is in a model directory", declare_inspect},
+    Command{"compress", "Make a packed model out of a checkpoint", declare_compress},
+    Command{"verify", "Check that a model is intact", declare_verify},
+    Command{"eval", "Measure perplexity and closeness to the original", declare_eval},
+    Command{"generate", "Continue a prompt", declare_generate},
+    Command{"bench", "Time prefill and decode beside the machine's limit", declare_bench},
+};
+
+}  // namespace
+
+std::span<const Command> commands() noexcept { return kCommands; }
+
+}  // namespace trine::cli

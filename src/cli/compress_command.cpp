@@ -1,0 +1,78 @@
+// trine compress
+#include <trine/compress.h>
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/progress_display.h"
+#include "cli/shared_options.h"
+
+namespace trine::cli {
+namespace {
+
+struct Options {
+  std::string source{};
+  std::string target{};
+  CompressOptions compress{};
+};
+
+Status run_compress(const Options& options, Output& output) {
+  Result<CompressReport> report = [&] {
+    ProgressDisplay display("compressing");
+    return compress_model(options.source, options.target, options.compress, display.callback());
+  }();
+  if (!report) return tl::unexpected<Error>(report.error());
+  const Json json = {{"bits_per_weight", report->bits_per_weight},
+                     {"stored_bytes", report->stored_bytes},
+                     {"original_bytes", report->original_bytes},
+                     {"seconds", report->seconds},
+                     {"peak_rss_bytes", report->peak_rss_bytes},
+                     {"weight_error", report->weight_error},
+                     {"compressed_matrix_bytes", report->compressed_matrix_bytes}};
+  const double ratio =
+      static_cast<double>(report->original_bytes) / static_cast<double>(report->stored_bytes);
+  output.result(
+      json, fmt::format("{}\n"
+                        "  size             {} (from {}, {:.2f} times smaller)\n"
+                        "  bits per weight  {:.3f} (codes, scales and zeros of the compressed "
+                        "matrices)\n"
+                        "  weight error     {:.5f}\n"
+                        "  time             {}, peak memory {}",
+                        options.target, format_bytes(static_cast<double>(report->stored_bytes)),
+                        format_bytes(static_cast<double>(report->original_bytes)), ratio,
+                        report->bits_per_weight, report->weight_error,
+                        format_duration(report->seconds),
+                        format_bytes(static_cast<double>(report->peak_rss_bytes))));
+  return {};
+}
+
+}  // namespace
+
+DeclareCommand declare_compress;
+std::function<Status(Output&)> declare_compress(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("MODEL", options->source, "Original checkpoint directory")->required();
+  app.add_option("OUT", options->target, "Directory to write; must not exist")->required();
+  app.add_option(
+         "--preset", options->compress.preset,
+         "What to do to every matrix: rtn-<bits>bit or hqq-<bits>bit, with 2, 3, 4, 5, 6 "
+         "or 8 bits")
+      ->capture_default_str();
+  app.add_option("--group-size", options->compress.group_size,
+                 "Inputs that share a scale and a zero: 32, 64 or 128")
+      ->capture_default_str();
+  add_threads_option(app, options->compress.threads);
+  add_json_option(app);
+  app.footer(
+      "Examples:\n"
+      "  trine compress models/tiny-mixtral tiny-3bit\n"
+      "  trine compress models/tiny-mixtral tiny-4bit --preset rtn-4bit --group-size 128\n"
+      "Attention and experts are packed; routers, norms, embeddings and the head keep 16 "
+      "bits.\n"
+      "The output is the same for any number of threads.");
+  return [options](Output& output) { return run_compress(*options, output); };
+}
+
+}  // namespace trine::cli

@@ -1,0 +1,91 @@
+// trine generate
+#include <trine/engine.h>
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/shared_options.h"
+
+namespace trine::cli {
+namespace {
+
+struct Options {
+  std::string model{};
+  std::string prompt{};
+  EngineOptions engine{};
+  GenerateOptions generate{};
+};
+
+double per_second(std::size_t tokens, double seconds) {
+  return seconds > 0.0 ? static_cast<double>(tokens) / seconds : 0.0;
+}
+
+Status run_generate(const Options& options, Output& output) {
+  Result<TextModel> model = TextModel::open(options.model, options.engine);
+  if (!model) return tl::unexpected<Error>(model.error());
+  TextCallback show;
+  if (!output.json()) {
+    fmt::print("{}", options.prompt);
+    show = [](std::string_view piece) {
+      fmt::print("{}", piece);
+      std::fflush(stdout);
+    };
+  }
+  const Result<GenerateReport> report = model->generate(options.prompt, options.generate, show);
+  if (!report) {
+    if (!output.json()) fmt::print("\n");
+    return tl::unexpected<Error>(report.error());
+  }
+  const double prefill = per_second(report->prompt_tokens, report->prefill_seconds);
+  const double decode = per_second(report->generated_tokens, report->decode_seconds);
+  const Json json = {{"text", report->text},
+                     {"finish_reason", report->finish_reason},
+                     {"prompt_tokens", report->prompt_tokens},
+                     {"generated_tokens", report->generated_tokens},
+                     {"prefill_tokens_per_second", prefill},
+                     {"decode_tokens_per_second", decode}};
+  output.result(json, "");
+  if (!output.json()) {
+    fmt::print(stderr, "[{} prompt tokens at {:.0f}/s, {} generated at {:.0f}/s, {}]\n",
+               report->prompt_tokens, prefill, report->generated_tokens, decode,
+               report->finish_reason);
+  }
+  return {};
+}
+
+}  // namespace
+
+DeclareCommand declare_generate;
+std::function<Status(Output&)> declare_generate(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  GenerateOptions& generate = options->generate;
+  add_model_argument(app, options->model);
+  app.add_option("--prompt", options->prompt, "Text to continue")->required();
+  app.add_option("--max-tokens", generate.max_tokens, "Stop after this many tokens")
+      ->capture_default_str();
+  app.add_option("--temperature", generate.temperature, "0 always takes the most likely token")
+      ->capture_default_str();
+  app.add_option("--top-k", generate.top_k, "Keep the k most likely tokens; 0 keeps all")
+      ->capture_default_str();
+  app.add_option("--top-p", generate.top_p, "Keep the smallest set with this much probability")
+      ->capture_default_str();
+  app.add_option("--min-p", generate.min_p, "Drop tokens below this share of the most likely")
+      ->capture_default_str();
+  app.add_option("--repetition-penalty", generate.repetition_penalty,
+                 "Above 1 makes tokens already seen less likely")
+      ->capture_default_str();
+  app.add_option("--seed", generate.seed, "Same seed, same text")->capture_default_str();
+  add_engine_options(app, options->engine);
+  add_json_option(app);
+  app.footer(
+      "Examples:\n"
+      "  trine generate models/tiny-mixtral --prompt 'The old house' --max-tokens 60\n"
+      "  trine generate tiny-3bit --prompt 'It was' --temperature 0.8 --top-p 0.95 "
+      "--seed 7");
+  return [options](Output& output) { return run_generate(*options, output); };
+}
+
+}  // namespace trine::cli

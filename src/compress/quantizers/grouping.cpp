@@ -1,0 +1,32 @@
+#include "compress/quantizers/grouping.h"
+
+#include "compress/quantizers/affine_group.h"
+#include "core/packed_matrix.h"
+
+namespace trine::compress {
+
+Result<QuantizedMatrix> start_matrix(MatrixView weights, const QuantizerOptions& options) {
+  if (!is_packable(options.bits, options.group_size)) {
+    return fail(ErrorCode::kInvalidArgument,
+                "{} bits in groups of {}: expected 2, 3, 4, 5, 6 or 8 bits in groups of 32, 64 "
+                "or 128",
+                options.bits, options.group_size);
+  }
+  for (const float weight : weights.values) {
+    if (!(weight <= kLargestWeight && weight >= -kLargestWeight)) {
+      return fail(ErrorCode::kUnsupported,
+                  "a weight is {}; fp16 scales hold weights up to {} in size", weight,
+                  kLargestWeight);
+    }
+  }
+  QuantizedMatrix matrix{.rows = weights.rows,
+                         .cols = weights.cols,
+                         .group_size = options.group_size,
+                         .bits = options.bits};
+  matrix.codes.resize(weights.rows * weights.cols);
+  matrix.scales.resize(weights.rows * matrix.num_groups());
+  matrix.zeros.resize(matrix.scales.size());
+  return matrix;
+}
+
+}  // namespace trine::compress

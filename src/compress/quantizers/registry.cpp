@@ -1,0 +1,36 @@
+// The one list of quantizers. To add one: write <name>.cpp beside this file, declare its factory
+// and add its row here. Nothing else changes.
+#include <array>
+
+#include "compress/quantizers/quantizer.h"
+
+namespace trine::compress {
+
+using QuantizerFactory = std::unique_ptr<Quantizer>();
+QuantizerFactory make_rtn;
+QuantizerFactory make_hqq;
+
+namespace {
+
+struct Row {
+  std::string_view name;
+  QuantizerFactory* make;
+};
+
+constexpr std::array kQuantizers = {
+    Row{"rtn", make_rtn},
+    Row{"hqq", make_hqq},
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Quantizer>> quantizer_named(std::string_view name) {
+  std::string known;
+  for (const Row& row : kQuantizers) {
+    if (row.name == name) return row.make();
+    known += (known.empty() ? "" : ", ") + std::string(row.name);
+  }
+  return fail(ErrorCode::kUnsupported, "quantizer \"{}\" is not known; known: {}", name, known);
+}
+
+}  // namespace trine::compress

@@ -1,0 +1,89 @@
+#include "eval/speed.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "base/random.h"
+
+namespace trine::eval {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+std::vector<std::int32_t> random_tokens(std::size_t count, std::size_t vocab_size) {
+  base::Random random(1);
+  std::vector<std::int32_t> tokens(count);
+  for (std::int32_t& token : tokens)
+    token = static_cast<std::int32_t>(random.next() % vocab_size);
+  return tokens;
+}
+
+}  // namespace
+
+double measure_read_bandwidth(const kernels::KernelTable& table, int threads) {
+  constexpr std::size_t kBytes = std::size_t{512} << 20;  // 16 × a 32 MiB last-level cache
+  constexpr int kReads = 8;
+  std::vector<std::uint8_t> buffer(kBytes, 1);
+  const std::size_t share = kBytes / static_cast<std::size_t>(threads) / 4096 * 4096;
+  double best = 0.0;
+  std::uint64_t folded = 0;
+  for (int read = 0; read < kReads; ++read) {
+    const auto start = Clock::now();
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(^ : folded)
+    for (std::size_t part = 0; part < static_cast<std::size_t>(threads); ++part) {
+      folded ^= table.read_all(buffer.data() + part * share, share);
+    }
+    const double seconds = seconds_since(start);
+    best = std::max(best, static_cast<double>(share) * threads / seconds);
+  }
+  // The fold is used, so that the reads cannot be optimised away.
+  return folded == 1 ? 0.0 : best;
+}
+
+Result<SpeedResult> measure_speed(runtime::Engine& engine, const SpeedOptions& options) {
+  if (options.prompt_tokens < 1 || options.decode_tokens < 1 || options.repeats < 1) {
+    return fail(ErrorCode::kInvalidArgument,
+                "prompt tokens, decode tokens and repeats must be at least 1");
+  }
+  const auto prompt = random_tokens(options.prompt_tokens, engine.spec().vocab_size);
+  const auto continuation = random_tokens(options.decode_tokens, engine.spec().vocab_size);
+  std::vector<double> prefill, decode;
+  for (int repeat = 0; repeat < options.repeats; ++repeat) {
+    runtime::KvCache cache(engine.spec());
+    const std::size_t width = engine.spec().hidden_size;
+    auto start = Clock::now();
+    const runtime::SequenceStep prompt_step{prompt, &cache};
+    TRINE_ASSIGN_OR_RETURN(auto hidden, engine.forward(std::span(&prompt_step, 1)));
+    static_cast<void>(engine.logits(std::span(hidden).last(width)));
+    prefill.push_back(static_cast<double>(prompt.size()) / seconds_since(start));
+
+    start = Clock::now();
+    for (const std::int32_t& token : continuation) {
+      const runtime::SequenceStep step{std::span(&token, 1), &cache};
+      TRINE_ASSIGN_OR_RETURN(hidden, engine.forward(std::span(&step, 1)));
+      static_cast<void>(engine.logits(hidden));
+    }
+    decode.push_back(static_cast<double>(continuation.size()) / seconds_since(start));
+  }
+  SpeedResult result{.prefill_tokens_per_second = median(prefill),
+                     .decode_tokens_per_second = median(decode),
+                     .active_bytes = engine.active_bytes()};
+  result.read_bandwidth = measure_read_bandwidth(engine.kernels(), engine.threads());
+  const long cache_bytes = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
+  result.largest_cache_bytes = cache_bytes > 0 ? static_cast<double>(cache_bytes) : 0.0;
+  return result;
+}
+
+}  // namespace trine::eval

@@ -1,0 +1,27 @@
+// How a long text is cut for perplexity.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/result.h"
+
+namespace trine::eval {
+
+/// Tokens [begin, end) are run from an empty cache; those from first_scored on are predicted.
+struct Window {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::size_t first_scored = 0;
+
+  [[nodiscard]] std::size_t num_scored() const noexcept { return end - first_scored; }
+};
+
+/// stride == window: ⌊n/window⌋ disjoint windows, positions 2…window of each are scored, what is
+/// left at the end is not used. stride < window: windows start every `stride` tokens and each
+/// scores only tokens no earlier window scored; the last one may be short.
+/// kInvalidArgument when the text is shorter than one window or the sizes make no sense.
+[[nodiscard]] Result<std::vector<Window>> cut_windows(std::size_t num_tokens,
+                                                      std::size_t window, std::size_t stride);
+
+}  // namespace trine::eval

@@ -1,0 +1,36 @@
+// Which of a model's files the tokenizer is read from.
+#include <filesystem>
+
+#include "input/json_tokenizer.h"
+#include "input/sentencepiece_tokenizer.h"
+#include "input/streaming_detokenizer.h"
+#include "input/tokenizer.h"
+#include "input/tokenizer_config.h"
+
+namespace trine::input {
+
+std::string Tokenizer::decode(std::span<const std::int32_t> token_ids,
+                              SpecialTokens special) const {
+  StreamingDetokenizer stream(*this, special);
+  std::string text;
+  for (const std::int32_t id : token_ids) text += stream.push(id);
+  return text + stream.flush();
+}
+
+Result<std::unique_ptr<Tokenizer>> open_tokenizer(
+    const std::filesystem::path& model_directory) {
+  TRINE_ASSIGN_OR_RETURN(const TokenizerConfig config, read_tokenizer_config(model_directory));
+  std::error_code ignored;  // an unreadable entry is reported when it is opened
+  const auto json_path = model_directory / "tokenizer.json";
+  if (std::filesystem::exists(json_path, ignored)) {
+    return open_json_tokenizer(json_path, config);
+  }
+  const auto model_path = model_directory / "tokenizer.model";
+  if (std::filesystem::exists(model_path, ignored)) {
+    return open_sentencepiece_tokenizer(model_path, config);
+  }
+  return fail(ErrorCode::kNotFound, "{}: holds neither tokenizer.json nor tokenizer.model",
+              model_directory.string());
+}
+
+}  // namespace trine::input

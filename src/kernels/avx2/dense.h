@@ -1,0 +1,19 @@
+// AVX2 kernels that the wider tables use as they are: they run at memory speed already.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace trine::kernels::avx2 {
+
+/// See KernelTable for what each one computes.
+void prepare_digits(const float* input, std::size_t in_features, std::size_t group_size,
+                    std::uint8_t* prepared) noexcept;
+float dot_f32(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
+float dot_f16(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
+float dot_bf16(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
+void widen_f16(const std::uint8_t* source, float* target, std::size_t count) noexcept;
+void widen_bf16(const std::uint8_t* source, float* target, std::size_t count) noexcept;
+std::uint64_t read_all(const std::uint8_t* bytes, std::size_t count) noexcept;
+
+}  // namespace trine::kernels::avx2

@@ -1,0 +1,228 @@
+// Packed weights times digit inputs on 256-bit registers: eight outputs at a time.
+//
+// vpmaddubsw multiplies unsigned codes by signed digits and adds pairs into 16 bits. Codes are at
+// most 2^bits − 1 and digits at most 127 in size, so several pair sums fit 16 bits before
+// vpmaddwd must widen them: 8 of a chunk's 8 operands up to 4 bits (8·2·15·127 = 30480), 4 at 5
+// bits (31496), 2 at 6 bits (32004). 8-bit codes are split into nibbles.
+#include "kernels/avx2/packed_matmul.h"
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "kernels/avx2/target.h"
+#include "kernels/token_tiles.h"
+
+namespace trine::kernels::avx2 {
+namespace {
+
+constexpr std::size_t kHalfRows = 8;
+constexpr std::size_t kHalfBytes = 32;
+constexpr std::size_t kPrefetchBlocks = 8;
+
+TRINE_INLINE_AVX2 __m256i load(const std::uint8_t* bytes) noexcept {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
+}
+
+template <int kShift>
+TRINE_INLINE_AVX2 __m256i shifted(__m256i value) noexcept {
+  return kShift == 0 ? value : _mm256_srli_epi16(value, kShift);
+}
+
+/// q[2i], q[2i+1] = the nibbles of line i, for four lines.
+TRINE_INLINE_AVX2 void unpack_nibbles(const std::uint8_t* lines, __m256i (&q)[8]) noexcept {
+  const __m256i mask = _mm256_set1_epi8(15);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const __m256i line = load(lines + i * kLineBytes);
+    q[2 * i] = _mm256_and_si256(line, mask);
+    q[2 * i + 1] = _mm256_and_si256(shifted<4>(line), mask);
+  }
+}
+
+/// The four 2-bit fields of one line.
+TRINE_INLINE_AVX2 void unpack_quads(const std::uint8_t* line, __m256i (&q)[4]) noexcept {
+  const __m256i mask = _mm256_set1_epi8(3);
+  const __m256i value = load(line);
+  q[0] = _mm256_and_si256(value, mask);
+  q[1] = _mm256_and_si256(shifted<2>(value), mask);
+  q[2] = _mm256_and_si256(shifted<4>(value), mask);
+  q[3] = _mm256_and_si256(shifted<6>(value), mask);
+}
+
+TRINE_INLINE_AVX2 void unpack_3(const std::uint8_t* lines, __m256i (&q)[8]) noexcept {
+  const __m256i seven = _mm256_set1_epi8(7);
+  const __m256i three = _mm256_set1_epi8(3);
+  const __m256i four = _mm256_set1_epi8(4);
+  const __m256i a = load(lines);
+  const __m256i b = load(lines + kLineBytes);
+  const __m256i c = load(lines + 2 * kLineBytes);
+  q[0] = _mm256_and_si256(a, seven);
+  q[1] = _mm256_and_si256(shifted<3>(a), seven);
+  q[2] = _mm256_and_si256(b, seven);
+  q[3] = _mm256_and_si256(shifted<3>(b), seven);
+  q[4] = _mm256_and_si256(c, seven);
+  q[5] = _mm256_and_si256(shifted<3>(c), seven);
+  q[6] = _mm256_or_si256(_mm256_and_si256(shifted<6>(a), three),
+                         _mm256_and_si256(shifted<4>(c), four));
+  q[7] = _mm256_or_si256(_mm256_and_si256(shifted<6>(b), three),
+                         _mm256_and_si256(shifted<5>(c), four));
+}
+
+/// Adds bit j of the plane, worth 16, to q[j].
+TRINE_INLINE_AVX2 void add_fifth_bits(const std::uint8_t* plane, __m256i (&q)[8]) noexcept {
+  const __m256i sixteen = _mm256_set1_epi8(16);
+  const __m256i value = load(plane);
+  const __m256i moved[8] = {_mm256_slli_epi16(value, 4),
+                            _mm256_slli_epi16(value, 3),
+                            _mm256_slli_epi16(value, 2),
+                            _mm256_slli_epi16(value, 1),
+                            value,
+                            shifted<1>(value),
+                            shifted<2>(value),
+                            shifted<3>(value)};
+  for (std::size_t j = 0; j < 8; ++j) {
+    q[j] = _mm256_or_si256(q[j], _mm256_and_si256(moved[j], sixteen));
+  }
+}
+
+template <int kBits>
+TRINE_INLINE_AVX2 void unpack(const std::uint8_t* lines, __m256i (&q)[8]) noexcept {
+  if constexpr (kBits == 2 || kBits == 6) {
+    const std::uint8_t* pairs = kBits == 2 ? lines : lines + 4 * kLineBytes;
+    __m256i first[4], second[4];
+    unpack_quads(pairs, first);
+    unpack_quads(pairs + kLineBytes, second);
+    if constexpr (kBits == 6) unpack_nibbles(lines, q);
+    for (std::size_t j = 0; j < 8; ++j) {
+      const __m256i field = j < 4 ? first[j] : second[j - 4];
+      q[j] = kBits == 2 ? field : _mm256_or_si256(q[j], _mm256_slli_epi16(field, 4));
+    }
+  } else if constexpr (kBits == 3) {
+    unpack_3(lines, q);
+  } else if constexpr (kBits == 4 || kBits == 5) {
+    unpack_nibbles(lines, q);
+    if constexpr (kBits == 5) add_fifth_bits(lines + 4 * kLineBytes, q);
+  } else {
+    for (std::size_t j = 0; j < 8; ++j) q[j] = load(lines + j * kLineBytes);
+  }
+}
+
+TRINE_INLINE_AVX2 __m256i four_digits(const std::uint8_t* digits) noexcept {
+  std::int32_t word = 0;
+  std::memcpy(&word, digits, sizeof word);
+  return _mm256_set1_epi32(word);
+}
+
+/// Σ over the chunk's 32 inputs of code · digit, for eight outputs.
+template <int kBits>
+TRINE_INLINE_AVX2 __m256i dot_chunk(const __m256i (&q)[8],
+                                    const std::uint8_t* digits) noexcept {
+  const __m256i ones = _mm256_set1_epi16(1);
+  if constexpr (kBits == 8) {
+    const __m256i mask = _mm256_set1_epi8(15);
+    __m256i low = _mm256_setzero_si256();
+    __m256i high = _mm256_setzero_si256();
+    for (std::size_t j = 0; j < 8; ++j) {
+      const __m256i x = four_digits(digits + 4 * j);
+      low = _mm256_add_epi16(low, _mm256_maddubs_epi16(_mm256_and_si256(q[j], mask), x));
+      high = _mm256_add_epi16(
+          high, _mm256_maddubs_epi16(_mm256_and_si256(shifted<4>(q[j]), mask), x));
+    }
+    return _mm256_add_epi32(_mm256_madd_epi16(low, ones),
+                            _mm256_slli_epi32(_mm256_madd_epi16(high, ones), 4));
+  } else {
+    constexpr std::size_t kPerWiden = kBits <= 4 ? 8 : kBits == 5 ? 4 : 2;
+    __m256i total = _mm256_setzero_si256();
+    for (std::size_t first = 0; first < 8; first += kPerWiden) {
+      __m256i pairs = _mm256_setzero_si256();
+      for (std::size_t j = first; j < first + kPerWiden; ++j) {
+        pairs =
+            _mm256_add_epi16(pairs, _mm256_maddubs_epi16(q[j], four_digits(digits + 4 * j)));
+      }
+      total = _mm256_add_epi32(total, _mm256_madd_epi16(pairs, ones));
+    }
+    return total;
+  }
+}
+
+/// One group of one half block (eight outputs): sums[t] += scale · x_scale · (acc − zero · Σx).
+template <int kBits, int kTokens>
+TRINE_INLINE_AVX2 void add_half_block(const std::uint8_t* block, const PackedLayout& layout,
+                                      std::size_t group, std::size_t half,
+                                      const TokenInput* tokens, __m256* sums) noexcept {
+  __m256i high[kTokens], low[kTokens];
+  for (int t = 0; t < kTokens; ++t) high[t] = low[t] = _mm256_setzero_si256();
+  for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
+    __m256i q[8];
+    unpack<kBits>(block + chunk * kBits * kLineBytes + half * kHalfBytes, q);
+    for (int t = 0; t < kTokens; ++t) {
+      const std::uint8_t* digits =
+          tokens[t].digits + 2 * group * layout.group_size + chunk * kChunkInputs;
+      high[t] = _mm256_add_epi32(high[t], dot_chunk<kBits>(q, digits));
+      low[t] = _mm256_add_epi32(low[t], dot_chunk<kBits>(q, digits + layout.group_size));
+    }
+  }
+  const std::uint8_t* metadata = block + layout.codes_bytes() + half * kHalfRows * 2;
+  const __m256 scales =
+      _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(metadata)));
+  const __m256 zeros = _mm256_cvtph_ps(
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(metadata + kBlockRows * 2)));
+  for (int t = 0; t < kTokens; ++t) {
+    const __m256i total = _mm256_add_epi32(_mm256_slli_epi32(high[t], 7), low[t]);
+    const __m256 centred = _mm256_fnmadd_ps(zeros, _mm256_set1_ps(tokens[t].sums[group]),
+                                            _mm256_cvtepi32_ps(total));
+    sums[t] = _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(tokens[t].scales[group])),
+                              centred, sums[t]);
+  }
+}
+
+template <int kBits, int kTokens>
+TRINE_TARGET_AVX2 void multiply_row_block(const RowBlock& row_block, const PackedLayout& layout,
+                                          const TokenInput* tokens) noexcept {
+  const std::uint8_t* block = row_block.blocks;
+  __m256 sums[2][kTokens];
+  for (int t = 0; t < kTokens; ++t) sums[0][t] = sums[1][t] = _mm256_setzero_ps();
+  const std::size_t block_bytes = layout.block_bytes();
+  for (std::size_t group = 0; group < layout.num_groups(); ++group, block += block_bytes) {
+    for (std::size_t line = 0; line < block_bytes; line += kLineBytes) {
+      _mm_prefetch(reinterpret_cast<const char*>(block + kPrefetchBlocks * block_bytes + line),
+                   _MM_HINT_T0);
+    }
+    add_half_block<kBits, kTokens>(block, layout, group, 0, tokens, sums[0]);
+    add_half_block<kBits, kTokens>(block, layout, group, 1, tokens, sums[1]);
+  }
+  for (int t = 0; t < kTokens; ++t) {
+    alignas(32) float outputs[kBlockRows];
+    _mm256_store_ps(outputs, sums[0][t]);
+    _mm256_store_ps(outputs + kHalfRows, sums[1][t]);
+    std::memcpy(tokens[t].output, outputs, row_block.num_rows * sizeof(float));
+  }
+}
+
+template <int kBits>
+void multiply_bits(const PackedMatrixView& matrix, RowBlockRange rows,
+                   const PreparedInputs& inputs, const OutputRows& output) noexcept {
+  const PackedLayout& layout = matrix.layout;
+  const auto multiply = [&](const RowBlock& row_block, const TokenInput* tokens,
+                            std::size_t count) {
+    if (count == 2) return multiply_row_block<kBits, 2>(row_block, layout, tokens);
+    return multiply_row_block<kBits, 1>(row_block, layout, tokens);
+  };
+  for_each_tile(matrix, rows, inputs, output, 2, multiply);
+}
+
+}  // namespace
+
+void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
+                   const PreparedInputs& inputs, const OutputRows& output) noexcept {
+  switch (matrix.layout.bits) {
+    case 2: return multiply_bits<2>(matrix, rows, inputs, output);
+    case 3: return multiply_bits<3>(matrix, rows, inputs, output);
+    case 4: return multiply_bits<4>(matrix, rows, inputs, output);
+    case 5: return multiply_bits<5>(matrix, rows, inputs, output);
+    case 6: return multiply_bits<6>(matrix, rows, inputs, output);
+    default: return multiply_bits<8>(matrix, rows, inputs, output);
+  }
+}
+
+}  // namespace trine::kernels::avx2

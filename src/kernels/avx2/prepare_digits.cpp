@@ -1,0 +1,85 @@
+// Splits fp32 inputs into two int8 digits per value (see digit_layout.h).
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "kernels/avx2/dense.h"
+#include "kernels/avx2/target.h"
+#include "kernels/digit_layout.h"
+
+namespace trine::kernels::avx2 {
+namespace {
+
+constexpr std::size_t kMaxGroup = 128;
+
+TRINE_INLINE_AVX2 float largest_magnitude(const float* values, std::size_t count) noexcept {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  __m256 largest = _mm256_setzero_ps();
+  for (std::size_t i = 0; i < count; i += 8) {
+    largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, _mm256_loadu_ps(values + i)));
+  }
+  const __m128 four =
+      _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps(largest, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+/// Eight 32-bit values to eight bytes; all fit int8, so saturation never acts.
+TRINE_INLINE_AVX2 void store_bytes(std::int8_t* target, __m256i values) noexcept {
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(values), _mm256_extracti128_si256(values, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(target), _mm_packs_epi16(words, words));
+}
+
+TRINE_INLINE_AVX2 std::int32_t add_lanes(__m256i values) noexcept {
+  const __m128i four =
+      _mm_add_epi32(_mm256_castsi256_si128(values), _mm256_extracti128_si256(values, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+}
+
+/// One group; `values` is padded to `count`, a multiple of 32. Returns {scale, Σ digits}.
+TRINE_TARGET_AVX2 void split_group(const float* values, std::size_t count, std::int8_t* high,
+                                   std::int8_t* low, float& scale, float& sum) noexcept {
+  const float largest = largest_magnitude(values, count);
+  // Below this the inverse would overflow; such inputs count as zero.
+  constexpr float kTiny = 1e-30f;
+  const float inverse = largest > kTiny ? kLargestDigitValue / largest : 0.0f;
+  const __m256 factor = _mm256_set1_ps(inverse);
+  __m256i total = _mm256_setzero_si256();
+  for (std::size_t i = 0; i < count; i += 8) {
+    const __m256i value =
+        _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(values + i), factor));
+    const __m256i upper = _mm256_srai_epi32(_mm256_add_epi32(value, _mm256_set1_epi32(64)), 7);
+    store_bytes(high + i, upper);
+    store_bytes(low + i, _mm256_sub_epi32(value, _mm256_slli_epi32(upper, 7)));
+    total = _mm256_add_epi32(total, value);
+  }
+  scale = largest > kTiny ? largest / kLargestDigitValue : 0.0f;
+  sum = static_cast<float>(add_lanes(total));
+}
+
+}  // namespace
+
+void prepare_digits(const float* input, std::size_t in_features, std::size_t group_size,
+                    std::uint8_t* prepared) noexcept {
+  const DigitLayout layout(in_features, group_size);
+  auto* scales = reinterpret_cast<float*>(prepared + layout.scales_offset());
+  auto* sums = reinterpret_cast<float*>(prepared + layout.sums_offset());
+  for (std::size_t group = 0; group < layout.num_groups; ++group) {
+    const std::size_t first = group * group_size;
+    const std::size_t present =
+        in_features - first < group_size ? in_features - first : group_size;
+    alignas(32) float padded[kMaxGroup];  // only the last group is ever short
+    const float* values = input + first;
+    if (present < group_size) {
+      std::memset(padded, 0, sizeof padded);
+      std::memcpy(padded, values, present * sizeof(float));
+      values = padded;
+    }
+    auto* high = reinterpret_cast<std::int8_t*>(prepared + 2 * first);
+    split_group(values, group_size, high, high + group_size, scales[group], sums[group]);
+  }
+}
+
+}  // namespace trine::kernels::avx2

@@ -1,0 +1,20 @@
+#include "kernels/avx2/dense.h"
+#include "kernels/avx2/packed_matmul.h"
+#include "kernels/digit_layout.h"
+#include "kernels/kernel_table.h"
+
+namespace trine::kernels::avx2 {
+
+extern const KernelTable kTable;
+const KernelTable kTable{.name = "avx2",
+                         .prepared_bytes = digit_bytes,
+                         .prepare_input = prepare_digits,
+                         .packed_matmul = packed_matmul,
+                         .dot_f32 = dot_f32,
+                         .dot_f16 = dot_f16,
+                         .dot_bf16 = dot_bf16,
+                         .widen_f16 = widen_f16,
+                         .widen_bf16 = widen_bf16,
+                         .read_all = read_all};
+
+}  // namespace trine::kernels::avx2

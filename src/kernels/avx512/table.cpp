@@ -1,0 +1,36 @@
+// AVX-512 without VNNI (Skylake-X and its kind).
+// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "kernels/avx2/dense.h"
+#include "kernels/token_tiles.h"
+
+#define TRINE_TARGET_AVX512 \
+  __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq")))
+
+namespace trine::kernels::avx512 {
+namespace {
+
+constexpr bool kHasVnni = false;
+#include "kernels/avx512/packed_matmul_body.h"
+
+}  // namespace
+
+extern const KernelTable kTable;
+const KernelTable kTable{.name = "avx512",
+                         .prepared_bytes = digit_bytes,
+                         .prepare_input = avx2::prepare_digits,
+                         .packed_matmul = packed_matmul,
+                         .dot_f32 = avx2::dot_f32,
+                         .dot_f16 = avx2::dot_f16,
+                         .dot_bf16 = avx2::dot_bf16,
+                         .widen_f16 = avx2::widen_f16,
+                         .widen_bf16 = avx2::widen_bf16,
+                         .read_all = avx2::read_all};
+
+}  // namespace trine::kernels::avx512

@@ -1,0 +1,74 @@
+// Every function the runtime may ask of a processor. One table per instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "core/packed_matrix.h"
+
+namespace trine::kernels {
+
+/// A range of row blocks of one packed matrix: the unit of work given to a thread.
+struct RowBlockRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// Inputs of several tokens in the form packed_matmul wants; `bytes_per_token` apart.
+struct PreparedInputs {
+  const std::uint8_t* data = nullptr;
+  std::size_t bytes_per_token = 0;
+  std::size_t num_tokens = 0;
+};
+
+/// Where results go: output[token · stride + out_feature].
+struct OutputRows {
+  float* data = nullptr;
+  std::size_t stride = 0;
+};
+
+/// The functions of one instruction set. All are noexcept, allocate nothing, check nothing, and
+/// give each output the same value however rows and tokens are divided among calls. The scalar
+/// table defines what is correct: it multiplies the dequantized weight (code − zero)·scale by
+/// the fp32 input and sums in double.
+struct KernelTable {
+  std::string_view name;
+
+  /// Bytes one token's prepared input takes; a multiple of 64.
+  std::size_t (*prepared_bytes)(std::size_t in_features, std::size_t group_size) noexcept;
+
+  /// Turns one token's fp32 input [in_features] into the form packed_matmul wants. The wide
+  /// tables split each value into two int8 digits per group, x ≈ (128·high + low)·scale with
+  /// scale = max|x| / 16319, so |x − x̂| ≤ max|x| / 32638 within the group: finer than fp16.
+  void (*prepare_input)(const float* input, std::size_t in_features, std::size_t group_size,
+                        std::uint8_t* prepared) noexcept;
+
+  /// output[t, o] = Σ_i weight(o, i) · input[t, i] for the outputs o of `rows`, from packed codes.
+  void (*packed_matmul)(const PackedMatrixView& matrix, RowBlockRange rows,
+                        const PreparedInputs& inputs, const OutputRows& output) noexcept;
+
+  /// Σ weights[i] · input[i] over `count` elements; weights may be unaligned.
+  float (*dot_f32)(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
+  float (*dot_f16)(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
+  float (*dot_bf16)(const std::uint8_t* weights, const float* input,
+                    std::size_t count) noexcept;
+
+  /// Exact conversion of `count` 16-bit floats; `source` may be unaligned.
+  void (*widen_f16)(const std::uint8_t* source, float* target, std::size_t count) noexcept;
+  void (*widen_bf16)(const std::uint8_t* source, float* target, std::size_t count) noexcept;
+
+  /// Reads all bytes and folds them into a value nobody needs: the speed limit of every kernel.
+  std::uint64_t (*read_all)(const std::uint8_t* bytes, std::size_t count) noexcept;
+};
+
+/// The tables this processor can run, scalar first, widest last.
+[[nodiscard]] std::span<const KernelTable* const> runnable_tables();
+
+/// The widest runnable table, or the one called `name` ("scalar", "avx2", "avx512",
+/// "avx512vnni"; empty means widest). kUnsupported lists what this machine can run.
+[[nodiscard]] Result<const KernelTable*> table_named(std::string_view name);
+
+}  // namespace trine::kernels

@@ -1,0 +1,133 @@
+// The kernels that define correct: written to be read, summed in double, always built.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "base/dtype.h"
+#include "kernels/block_codec.h"
+#include "kernels/kernel_table.h"
+
+namespace trine::kernels::scalar {
+namespace {
+
+/// fp32 values, padded with zeros to whole groups.
+std::size_t prepared_bytes(std::size_t in_features, std::size_t group_size) noexcept {
+  const std::size_t padded = (in_features + group_size - 1) / group_size * group_size;
+  return (padded * sizeof(float) + kLineBytes - 1) / kLineBytes * kLineBytes;
+}
+
+void prepare_input(const float* input, std::size_t in_features, std::size_t group_size,
+                   std::uint8_t* prepared) noexcept {
+  std::memset(prepared, 0, prepared_bytes(in_features, group_size));
+  std::memcpy(prepared, input, in_features * sizeof(float));
+}
+
+/// One block's weights times one token's inputs of that group, added to 16 sums.
+void add_block(const std::uint8_t* block, const PackedLayout& layout, const float* input,
+               double* sums) noexcept {
+  const BlockMetadata metadata = read_metadata(block, layout);
+  ChunkCodes codes;
+  for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
+    unpack_chunk(block + chunk * static_cast<std::size_t>(layout.bits) * kLineBytes,
+                 layout.bits, codes);
+    for (std::size_t row = 0; row < kBlockRows; ++row) {
+      for (std::size_t i = 0; i < kChunkInputs; ++i) {
+        const auto code = static_cast<float>(codes[row * kChunkInputs + i]);
+        const float weight = (code - metadata.zeros[row]) * metadata.scales[row];
+        sums[row] += static_cast<double>(weight) * input[chunk * kChunkInputs + i];
+      }
+    }
+  }
+}
+
+void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
+                   const PreparedInputs& inputs, const OutputRows& output) noexcept {
+  const PackedLayout& layout = matrix.layout;
+  for (std::size_t row_block = rows.begin; row_block < rows.end; ++row_block) {
+    const std::uint8_t* first_block =
+        matrix.blocks.data() + row_block * layout.row_block_bytes();
+    const std::size_t first_row = row_block * kBlockRows;
+    const std::size_t num_rows = std::min(kBlockRows, layout.out_features - first_row);
+    for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
+      const std::uint8_t* prepared = inputs.data + token * inputs.bytes_per_token;
+      double sums[kBlockRows] = {};
+      for (std::size_t group = 0; group < layout.num_groups(); ++group) {
+        add_block(first_block + group * layout.block_bytes(), layout,
+                  reinterpret_cast<const float*>(prepared) + group * layout.group_size, sums);
+      }
+      for (std::size_t row = 0; row < num_rows; ++row) {
+        output.data[token * output.stride + first_row + row] = static_cast<float>(sums[row]);
+      }
+    }
+  }
+}
+
+float element_f32(const std::uint8_t* bytes, std::size_t index) noexcept {
+  float value = 0.0f;
+  std::memcpy(&value, bytes + index * sizeof value, sizeof value);
+  return value;
+}
+
+std::uint16_t element_16(const std::uint8_t* bytes, std::size_t index) noexcept {
+  std::uint16_t value = 0;
+  std::memcpy(&value, bytes + index * sizeof value, sizeof value);
+  return value;
+}
+
+float dot_f32(const std::uint8_t* weights, const float* input, std::size_t count) noexcept {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < count; ++i) {
+    sum += static_cast<double>(element_f32(weights, i)) * input[i];
+  }
+  return static_cast<float>(sum);
+}
+
+float dot_f16(const std::uint8_t* weights, const float* input, std::size_t count) noexcept {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < count; ++i) {
+    sum += static_cast<double>(f16_to_float(element_16(weights, i))) * input[i];
+  }
+  return static_cast<float>(sum);
+}
+
+float dot_bf16(const std::uint8_t* weights, const float* input, std::size_t count) noexcept {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < count; ++i) {
+    sum += static_cast<double>(bf16_to_float(element_16(weights, i))) * input[i];
+  }
+  return static_cast<float>(sum);
+}
+
+void widen_f16(const std::uint8_t* source, float* target, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) target[i] = f16_to_float(element_16(source, i));
+}
+
+void widen_bf16(const std::uint8_t* source, float* target, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) target[i] = bf16_to_float(element_16(source, i));
+}
+
+std::uint64_t read_all(const std::uint8_t* bytes, std::size_t count) noexcept {
+  std::uint64_t folded = 0;
+  for (std::size_t i = 0; i + sizeof folded <= count; i += sizeof folded) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes + i, sizeof word);
+    folded ^= word;
+  }
+  return folded;
+}
+
+}  // namespace
+
+extern const KernelTable kTable;
+const KernelTable kTable{.name = "scalar",
+                         .prepared_bytes = prepared_bytes,
+                         .prepare_input = prepare_input,
+                         .packed_matmul = packed_matmul,
+                         .dot_f32 = dot_f32,
+                         .dot_f16 = dot_f16,
+                         .dot_bf16 = dot_bf16,
+                         .widen_f16 = widen_f16,
+                         .widen_bf16 = widen_bf16,
+                         .read_all = read_all};
+
+}  // namespace trine::kernels::scalar

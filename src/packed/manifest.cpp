@@ -1,0 +1,143 @@
+#include "packed/manifest.h"
+
+#include "models/config_reading.h"
+
+namespace trine::packed {
+namespace {
+
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 50;
+constexpr const char* kAffine = "affine";
+constexpr int kMetadataBits = 16;
+
+Result<MatrixRecord> parse_matrix(const base::JsonFields& fields) {
+  TRINE_ASSIGN_OR_RETURN(const auto format, fields.string("format"));
+  if (format != kAffine) {
+    return fail(ErrorCode::kUnsupported, "{}: matrix format is \"{}\", expected \"{}\"",
+                fields.name(), format, kAffine);
+  }
+  TRINE_ASSIGN_OR_RETURN(const auto out,
+                         fields.integer("out_features", 1, models::kMaxVocabulary));
+  TRINE_ASSIGN_OR_RETURN(const auto in,
+                         fields.integer("in_features", 1, models::kMaxVocabulary));
+  TRINE_ASSIGN_OR_RETURN(const auto bits, fields.integer("bits", 2, 8));
+  TRINE_ASSIGN_OR_RETURN(const auto group_size, fields.integer("group_size", 32, 128));
+  TRINE_RETURN_IF_ERROR(fields.integer("metadata_bits", kMetadataBits, kMetadataBits));
+  MatrixRecord record{.layout = {static_cast<std::size_t>(out), static_cast<std::size_t>(in),
+                                 static_cast<int>(bits), static_cast<std::size_t>(group_size)}};
+  if (!is_packable(record.layout.bits, record.layout.group_size)) {
+    return fail(
+        ErrorCode::kUnsupported,
+        "{}: {} bits in groups of {}; expected 2, 3, 4, 5, 6 or 8 bits in groups of 32, "
+        "64 or 128",
+        fields.name(), bits, group_size);
+  }
+  TRINE_ASSIGN_OR_RETURN(record.quantizer, fields.string("quantizer"));
+  TRINE_ASSIGN_OR_RETURN(record.weight_error, fields.number("weight_error", 0.0, 1e6));
+  return record;
+}
+
+Result<Totals> parse_totals(const base::JsonFields& fields) {
+  Totals totals;
+  const auto read = [&](const char* field, std::uint64_t& target) -> Status {
+    TRINE_ASSIGN_OR_RETURN(const auto value, fields.integer(field, 0, kMostBytes));
+    target = static_cast<std::uint64_t>(value);
+    return {};
+  };
+  TRINE_RETURN_IF_ERROR(read("compressed_matrix_bytes", totals.compressed_matrix_bytes));
+  TRINE_RETURN_IF_ERROR(read("compressed_matrix_weights", totals.compressed_matrix_weights));
+  TRINE_RETURN_IF_ERROR(read("stored_bytes", totals.stored_bytes));
+  TRINE_RETURN_IF_ERROR(read("original_bytes", totals.original_bytes));
+  TRINE_ASSIGN_OR_RETURN(totals.weight_error, fields.number("weight_error", 0.0, 1e6));
+  return totals;
+}
+
+Result<RecipeRecord> parse_recipe(const base::JsonFields& fields) {
+  RecipeRecord recipe;
+  TRINE_ASSIGN_OR_RETURN(recipe.preset, fields.string("preset"));
+  TRINE_ASSIGN_OR_RETURN(recipe.quantizer, fields.string("quantizer"));
+  TRINE_ASSIGN_OR_RETURN(const auto bits, fields.integer("bits", 2, 8));
+  TRINE_ASSIGN_OR_RETURN(const auto group_size, fields.integer("group_size", 32, 128));
+  recipe.bits = static_cast<int>(bits);
+  recipe.group_size = static_cast<std::size_t>(group_size);
+  return recipe;
+}
+
+base::Json to_json(const MatrixRecord& record) {
+  return {{"format", kAffine},
+          {"out_features", record.layout.out_features},
+          {"in_features", record.layout.in_features},
+          {"bits", record.layout.bits},
+          {"group_size", record.layout.group_size},
+          {"metadata_bits", kMetadataBits},
+          {"quantizer", record.quantizer},
+          {"weight_error", record.weight_error}};
+}
+
+base::Json to_json(const Totals& totals) {
+  return {{"bits_per_weight", totals.bits_per_weight()},
+          {"stored_bytes", totals.stored_bytes},
+          {"original_bytes", totals.original_bytes},
+          {"weight_error", totals.weight_error},
+          {"compressed_matrix_bytes", totals.compressed_matrix_bytes},
+          {"compressed_matrix_weights", totals.compressed_matrix_weights}};
+}
+
+}  // namespace
+
+std::string packed_name(std::string_view name) { return std::string(name) + ".packed"; }
+
+Status check_format_version(const base::JsonFields& fields) {
+  TRINE_ASSIGN_OR_RETURN(const auto version, fields.integer("format_version", 1, INT32_MAX));
+  if (version > kFormatVersion) {
+    return fail(
+        ErrorCode::kUnsupported,
+        "{}: packed format version {} is newer than this Trine reads ({}); update Trine",
+        fields.name(), version, kFormatVersion);
+  }
+  return {};
+}
+
+base::Json to_json(const Manifest& manifest) {
+  base::Json json;
+  json["format_version"] = kFormatVersion;
+  json["trine_version"] = manifest.trine_version;
+  json["recipe"] = {{"preset", manifest.recipe.preset},
+                    {"quantizer", manifest.recipe.quantizer},
+                    {"bits", manifest.recipe.bits},
+                    {"group_size", manifest.recipe.group_size},
+                    {"metadata_bits", kMetadataBits}};
+  json["source"] = {{"xxh3", manifest.source_xxh3}, {"tensors", manifest.source_tensors}};
+  json["totals"] = to_json(manifest.totals);
+  json["matrices"] = base::Json::object();
+  for (const auto& [name, record] : manifest.matrices) json["matrices"][name] = to_json(record);
+  json["checksums"] = base::Json::object();
+  for (const auto& [name, checksum] : manifest.checksums) json["checksums"][name] = checksum;
+  return json;
+}
+
+Result<Manifest> parse_manifest(const base::Json& json, std::string_view name) {
+  const base::JsonFields fields(json, std::string(name));
+  TRINE_RETURN_IF_ERROR(check_format_version(fields));
+  Manifest manifest;
+  TRINE_ASSIGN_OR_RETURN(manifest.trine_version, fields.string("trine_version"));
+  TRINE_ASSIGN_OR_RETURN(const auto recipe, fields.object("recipe"));
+  TRINE_ASSIGN_OR_RETURN(manifest.recipe, parse_recipe(recipe));
+  TRINE_ASSIGN_OR_RETURN(const auto source, fields.object("source"));
+  TRINE_ASSIGN_OR_RETURN(manifest.source_xxh3, source.string("xxh3"));
+  TRINE_ASSIGN_OR_RETURN(const auto tensors, source.integer("tensors", 0, kMostBytes));
+  manifest.source_tensors = static_cast<std::uint64_t>(tensors);
+  TRINE_ASSIGN_OR_RETURN(const auto totals, fields.object("totals"));
+  TRINE_ASSIGN_OR_RETURN(manifest.totals, parse_totals(totals));
+  TRINE_ASSIGN_OR_RETURN(const auto matrices, fields.object("matrices"));
+  for (const auto& item : matrices.json().items()) {
+    TRINE_ASSIGN_OR_RETURN(const auto matrix, matrices.object(item.key()));
+    TRINE_ASSIGN_OR_RETURN(manifest.matrices[item.key()], parse_matrix(matrix));
+  }
+  TRINE_ASSIGN_OR_RETURN(const auto checksums, fields.object("checksums"));
+  for (const auto& item : checksums.json().items()) {
+    TRINE_ASSIGN_OR_RETURN(manifest.checksums[item.key()], checksums.string(item.key()));
+  }
+  return manifest;
+}
+
+}  // namespace trine::packed

@@ -1,0 +1,71 @@
+// trine.json: what was done to every matrix, and checksums of every stored byte.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "core/packed_matrix.h"
+
+namespace trine::packed {
+
+inline constexpr int kFormatVersion = 1;
+inline constexpr const char* kManifestFile = "trine.json";
+inline constexpr const char* kQuantMethod = "trine";
+
+/// Name under which the packed form of the matrix `name` is stored.
+[[nodiscard]] std::string packed_name(std::string_view name);
+
+/// How the model was made; enough to make it again from the same source.
+struct RecipeRecord {
+  std::string preset{};
+  std::string quantizer{};
+  int bits = 0;
+  std::size_t group_size = 0;
+};
+
+struct MatrixRecord {
+  PackedLayout layout{};
+  std::string quantizer{};
+  double weight_error = 0.0;  ///< ‖W − Ŵ‖F / ‖W‖F
+};
+
+/// Sums over the model. Bytes are tensor bytes, without headers and JSON.
+struct Totals {
+  std::uint64_t compressed_matrix_bytes = 0;    ///< packed: codes, scales, zeros, padding
+  std::uint64_t compressed_matrix_weights = 0;  ///< numbers they stand for
+  std::uint64_t stored_bytes = 0;               ///< the whole compressed model
+  std::uint64_t original_bytes = 0;             ///< the whole original
+  double weight_error = 0.0;  ///< ‖W − Ŵ‖F / ‖W‖F over all compressed matrices
+
+  [[nodiscard]] double bits_per_weight() const noexcept {
+    return 8.0 * static_cast<double>(compressed_matrix_bytes) /
+           static_cast<double>(compressed_matrix_weights);
+  }
+};
+
+struct Manifest {
+  std::string trine_version{};
+  RecipeRecord recipe{};
+  std::string source_xxh3{};  ///< XXH3 over the XXH3 of every source tensor, in name order
+  std::uint64_t source_tensors = 0;
+  std::map<std::string, MatrixRecord> matrices{};  ///< by the original tensor name
+  std::map<std::string, std::string> checksums{};  ///< by stored tensor name, 16 hex digits
+  Totals totals{};
+};
+
+/// kUnsupported when the field `format_version` of trine.json, or of `quantization_config` in
+/// config.json, is newer than this program; kMalformed when it is no version at all.
+[[nodiscard]] Status check_format_version(const base::JsonFields& fields);
+
+[[nodiscard]] base::Json to_json(const Manifest& manifest);
+
+/// kUnsupported for a newer format version or an unknown matrix format; kMalformed otherwise.
+/// `name` stands in error sentences.
+[[nodiscard]] Result<Manifest> parse_manifest(const base::Json& json, std::string_view name);
+
+}  // namespace trine::packed

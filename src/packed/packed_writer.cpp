@@ -1,0 +1,119 @@
+#include "packed/packed_writer.h"
+
+#include "base/files.h"
+#include "base/hash.h"
+
+namespace trine::packed {
+namespace {
+
+std::uint64_t bytes_of(const base::TensorPlan& tensor) {
+  std::uint64_t elements = 1;
+  for (const std::size_t extent : tensor.shape) elements *= extent;
+  return elements * bits_of(tensor.dtype) / 8;
+}
+
+/// Longest companion file that is copied; tokenizers of large vocabularies are some 30 MB.
+constexpr std::size_t kMaxCompanionBytes = 256u << 20;
+
+}  // namespace
+
+base::TensorPlan packed_tensor_plan(std::string_view name, const PackedLayout& layout) {
+  return {packed_name(name),
+          DType::kU8,
+          {layout.num_row_blocks(), layout.num_groups(), layout.block_bytes()}};
+}
+
+PackedWriter::PackedWriter(base::AtomicDirectory directory,
+                           std::vector<base::TensorPlan> tensors, std::uint64_t max_shard_bytes)
+    : directory_(std::move(directory)), tensors_(std::move(tensors)) {
+  std::uint64_t shard_bytes = 0;
+  for (std::size_t index = 0; index < tensors_.size(); ++index) {
+    const std::uint64_t bytes = bytes_of(tensors_[index]);
+    if (shards_.empty() || shard_bytes + bytes > max_shard_bytes) {
+      shards_.push_back({.first = index});
+      shard_bytes = 0;
+    }
+    shard_bytes += bytes;
+    shards_.back().end = index + 1;
+  }
+  for (std::size_t index = 0; index < shards_.size(); ++index) {
+    shards_[index].file =
+        fmt::format("model-{:05}-of-{:05}.safetensors", index + 1, shards_.size());
+  }
+}
+
+Result<PackedWriter> PackedWriter::create(const std::filesystem::path& directory,
+                                          std::vector<base::TensorPlan> tensors,
+                                          std::uint64_t max_shard_bytes) {
+  TRINE_ASSIGN_OR_RETURN(auto target, base::AtomicDirectory::create(directory));
+  return PackedWriter(std::move(target), std::move(tensors), max_shard_bytes);
+}
+
+Status PackedWriter::open_shard() {
+  const Shard& shard = shards_[next_shard_++];
+  const std::vector<base::TensorPlan> plan(
+      tensors_.begin() + static_cast<std::ptrdiff_t>(shard.first),
+      tensors_.begin() + static_cast<std::ptrdiff_t>(shard.end));
+  TRINE_ASSIGN_OR_RETURN(
+      auto writer, base::SafetensorsWriter::create(
+                       directory_.path() / shard.file, plan,
+                       {{"format", "pt"}, {"trine_format", std::to_string(kFormatVersion)}}));
+  shard_.emplace(std::move(writer));
+  return {};
+}
+
+Status PackedWriter::append(std::span<const std::uint8_t> bytes) {
+  check(next_tensor_ < tensors_.size(),
+        "PackedWriter::append: every tensor is written already");
+  const base::TensorPlan& tensor = tensors_[next_tensor_];
+  check(bytes.size() == bytes_of(tensor), "PackedWriter::append: size differs from the plan");
+  if (!shard_) TRINE_RETURN_IF_ERROR(open_shard());
+  TRINE_RETURN_IF_ERROR(shard_->append(bytes));
+  checksums_[tensor.name] = base::to_hex(base::xxh3(bytes));
+  stored_bytes_ += bytes.size();
+  if (++next_tensor_ == shards_[next_shard_ - 1].end) {
+    TRINE_RETURN_IF_ERROR(shard_->finish());
+    shard_.reset();
+  }
+  return {};
+}
+
+Status PackedWriter::copy_companion(const std::filesystem::path& source) {
+  TRINE_ASSIGN_OR_RETURN(const std::string text,
+                         base::read_text_file(source, kMaxCompanionBytes));
+  TRINE_ASSIGN_OR_RETURN(auto file,
+                         base::AtomicFile::create(directory_.path() / source.filename()));
+  TRINE_RETURN_IF_ERROR(file.write(text));
+  return file.commit();
+}
+
+Status PackedWriter::write_json(const char* file, const base::Json& json) const {
+  TRINE_ASSIGN_OR_RETURN(auto target, base::AtomicFile::create(directory_.path() / file));
+  TRINE_RETURN_IF_ERROR(target.write(json.dump(1) + "\n"));
+  return target.commit();
+}
+
+base::Json PackedWriter::index_json() const {
+  base::Json json;
+  json["metadata"] = {{"total_size", stored_bytes_}};
+  for (const Shard& shard : shards_) {
+    for (std::size_t index = shard.first; index < shard.end; ++index) {
+      json["weight_map"][tensors_[index].name] = shard.file;
+    }
+  }
+  return json;
+}
+
+Status PackedWriter::finish(base::Json config, Manifest& manifest) {
+  check(next_tensor_ == tensors_.size(), "PackedWriter::finish: tensors are missing");
+  manifest.checksums = checksums_;
+  manifest.totals.stored_bytes = stored_bytes_;
+  config["quantization_config"] = {{"quant_method", kQuantMethod},
+                                   {"format_version", kFormatVersion}};
+  TRINE_RETURN_IF_ERROR(write_json("model.safetensors.index.json", index_json()));
+  TRINE_RETURN_IF_ERROR(write_json(kManifestFile, to_json(manifest)));
+  TRINE_RETURN_IF_ERROR(write_json("config.json", config));
+  return directory_.commit();
+}
+
+}  // namespace trine::packed

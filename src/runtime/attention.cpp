@@ -1,0 +1,95 @@
+#include "runtime/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/linalg/blas.h"
+
+namespace trine::runtime {
+namespace {
+
+/// Query rows handled together: 64 rows × 4096 keys of scores are 1 MB, the L2 of one core.
+constexpr std::size_t kTaskRows = 64;
+
+/// Some query rows of one head of one sequence.
+struct Task {
+  const AttentionRows* sequence;
+  std::size_t head;
+  std::size_t first_row;  ///< within the sequence's new rows
+  std::size_t num_rows;
+};
+
+std::vector<Task> divide(std::span<const AttentionRows> sequences, std::size_t num_heads) {
+  std::vector<Task> tasks;
+  for (const AttentionRows& sequence : sequences) {
+    for (std::size_t head = 0; head < num_heads; ++head) {
+      for (std::size_t row = 0; row < sequence.num_rows; row += kTaskRows) {
+        tasks.push_back({&sequence, head, row, std::min(kTaskRows, sequence.num_rows - row)});
+      }
+    }
+  }
+  return tasks;
+}
+
+/// softmax of scores[first, last), zeros elsewhere in [0, count).
+void masked_softmax(float* scores, std::size_t first, std::size_t last, std::size_t count) {
+  const float largest = *std::max_element(scores + first, scores + last);
+  float sum = 0.0f;
+  for (std::size_t i = first; i < last; ++i) {
+    scores[i] = std::exp(scores[i] - largest);
+    sum += scores[i];
+  }
+  std::fill(scores, scores + first, 0.0f);
+  std::fill(scores + last, scores + count, 0.0f);
+  for (std::size_t i = first; i < last; ++i) scores[i] /= sum;
+}
+
+void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
+              const float* queries, float* outputs) {
+  const AttentionRows& sequence = *task.sequence;
+  const std::size_t query_width = shape.num_heads * shape.head_dim;
+  const std::size_t key_width = shape.num_key_value_heads * shape.head_dim;
+  const std::size_t key_head = task.head / (shape.num_heads / shape.num_key_value_heads);
+  const std::size_t first_position = sequence.past + task.first_row;
+  const std::size_t num_keys = first_position + task.num_rows;
+  // With a window, keys before every row's window are left out altogether.
+  const std::size_t window = shape.sliding_window.value_or(num_keys);
+  const std::size_t skipped = first_position + 1 > window ? first_position + 1 - window : 0;
+  const std::size_t seen = num_keys - skipped;
+
+  float* scores = compute.thread_scratch(task.num_rows * seen);
+  const std::size_t row_offset =
+      (sequence.first_row + task.first_row) * query_width + task.head * shape.head_dim;
+  const std::size_t key_offset = skipped * key_width + key_head * shape.head_dim;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
+  kernels::multiply_transposed(task.num_rows, seen, shape.head_dim, scale,
+                               {queries + row_offset, query_width},
+                               {sequence.keys + key_offset, key_width}, {scores, seen});
+  for (std::size_t row = 0; row < task.num_rows; ++row) {
+    const std::size_t end = first_position + row + 1;  // a row sees itself and what came before
+    const std::size_t begin = std::max(skipped, end > window ? end - window : 0);
+    masked_softmax(scores + row * seen, begin - skipped, end - skipped, seen);
+  }
+  kernels::multiply(task.num_rows, shape.head_dim, seen, {scores, seen},
+                    {sequence.values + key_offset, key_width},
+                    {outputs + row_offset, query_width});
+}
+
+}  // namespace
+
+void attend(Compute& compute, const AttentionShape& shape,
+            std::span<const AttentionRows> sequences, const float* queries, float* outputs) {
+  const std::vector<Task> tasks = divide(sequences, shape.num_heads);
+  std::size_t multiplications = 0;
+  for (const AttentionRows& sequence : sequences) {
+    multiplications += 2 * sequence.num_rows * (sequence.past + sequence.num_rows) *
+                       shape.num_heads * shape.head_dim;
+  }
+#pragma omp parallel for num_threads(compute.threads_for(multiplications)) schedule(dynamic)
+  for (std::size_t index = 0; index < tasks.size(); ++index) {
+    run_task(compute, shape, tasks[index], queries, outputs);
+  }
+}
+
+}  // namespace trine::runtime

@@ -1,0 +1,54 @@
+// The processor as the runtime sees it: a table of kernels, a number of threads, scratch memory.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/kernel_table.h"
+
+namespace trine::runtime {
+
+/// Scratch memory is kept between calls so that steps of a generation allocate nothing large.
+/// Used by one caller at a time.
+class Compute {
+ public:
+  Compute(const kernels::KernelTable& table, int threads)
+      : table_(&table), threads_(threads), scratch_(static_cast<std::size_t>(threads)) {}
+
+  [[nodiscard]] const kernels::KernelTable& kernels() const noexcept { return *table_; }
+  [[nodiscard]] int threads() const noexcept { return threads_; }
+
+  /// Threads worth waking for this many multiplications: below some 20 µs of work for each, the
+  /// barrier costs more than it brings, and far more on a machine that is busy with other things.
+  [[nodiscard]] int threads_for(std::size_t multiplications) const noexcept {
+    constexpr std::size_t kWorthOneThread = std::size_t{1} << 20;
+    const std::size_t worth = 1 + multiplications / kWorthOneThread;
+    return static_cast<int>(std::min(worth, static_cast<std::size_t>(threads_)));
+  }
+
+  /// At least `count` floats that belong to the calling OpenMP thread until its next call.
+  [[nodiscard]] float* thread_scratch(std::size_t count) {
+    auto& mine = scratch_[static_cast<std::size_t>(omp_get_thread_num())];
+    if (mine.size() < count) mine.resize(count);
+    return mine.data();
+  }
+
+  /// At least `bytes` for the prepared inputs of one multiply(); slots are separate buffers.
+  [[nodiscard]] std::uint8_t* prepared_inputs(std::size_t slot, std::size_t bytes) {
+    if (prepared_.size() <= slot) prepared_.resize(slot + 1);
+    if (prepared_[slot].size() < bytes) prepared_[slot].resize(bytes);
+    return prepared_[slot].data();
+  }
+
+ private:
+  const kernels::KernelTable* table_;
+  int threads_;
+  std::vector<std::vector<float>> scratch_;
+  std::vector<std::vector<std::uint8_t>> prepared_{};
+};
+
+}  // namespace trine::runtime

@@ -1,0 +1,45 @@
+// y = W·x for weights of any form: dense 16 or 32 bit, or packed codes used in place.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "base/result.h"
+#include "core/model_spec.h"
+#include "models/weight_source.h"
+#include "runtime/compute.h"
+
+namespace trine::runtime {
+
+/// One weight matrix, borrowed from its WeightSource.
+class Linear {
+ public:
+  /// kNotFound, or kMalformed when the stored shape or type is not what the model needs.
+  [[nodiscard]] static Result<Linear> load(const MatrixSpec& spec,
+                                           const models::WeightSource& source);
+
+  [[nodiscard]] std::size_t out_features() const noexcept { return out_features_; }
+  [[nodiscard]] std::size_t in_features() const noexcept { return in_features_; }
+  [[nodiscard]] const models::WeightView& weight() const noexcept { return weight_; }
+  /// Bytes read when the matrix is applied once.
+  [[nodiscard]] std::size_t stored_bytes() const noexcept;
+
+ private:
+  std::size_t out_features_ = 0;
+  std::size_t in_features_ = 0;
+  models::WeightView weight_{};
+};
+
+/// One matrix and where its outputs go: output[tokens, out_features].
+struct LinearCall {
+  const Linear* linear = nullptr;
+  float* output = nullptr;
+};
+
+/// Applies several matrices to the same inputs [num_tokens, in_features] in one parallel
+/// region: q, k, v share their input, so do gate and up. Results do not depend on the number of
+/// threads; for packed weights they do not depend on num_tokens either.
+void multiply(Compute& compute, std::span<const LinearCall> calls, const float* inputs,
+              std::size_t num_tokens);
+
+}  // namespace trine::runtime

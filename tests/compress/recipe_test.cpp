@@ -1,0 +1,34 @@
+#include "compress/recipe.h"
+
+#include <gtest/gtest.h>
+
+#include "support/expect_error.h"
+
+namespace trine::compress {
+namespace {
+
+TEST(ParsePreset, ReadsQuantizerAndBits) {
+  const auto recipe = parse_preset("hqq-3bit", 64);
+  ASSERT_TRUE(recipe);
+  EXPECT_EQ(recipe->quantizer, "hqq");
+  EXPECT_EQ(recipe->bits, 3);
+  EXPECT_EQ(recipe->group_size, 64u);
+  EXPECT_EQ(recipe->preset, "hqq-3bit");
+}
+
+TEST(ParsePreset, RefusesWhatIsNotAPreset) {
+  for (const char* preset : {"", "hqq", "3bit", "hqq-bit", "hqq-3", "hqq-3bits", "hqq-3.5bit",
+                             "hqq--3bit", "hqq-99999999999bit"}) {
+    EXPECT_FALSE(parse_preset(preset, 64)) << preset;
+  }
+  const auto unknown = parse_preset("awq-3bit", 64);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, ErrorCode::kUnsupported);
+  const auto width = parse_preset("rtn-7bit", 64);
+  ASSERT_FALSE(width);
+  EXPECT_EQ(width.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_FALSE(parse_preset("rtn-3bit", 100));
+}
+
+}  // namespace
+}  // namespace trine::compress

@@ -1,0 +1,200 @@
+// Perplexity and fidelity of small random models, against sums written out here.
+#include "eval/perplexity.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "support/expect_error.h"
+#include "support/memory_weights.h"
+
+namespace trine::eval {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::MemoryWeights;
+using testing_support::random_tokens;
+using testing_support::random_weights;
+using testing_support::sentence;
+using testing_support::small_spec;
+
+constexpr double kUlp = 0x1p-24;
+
+class PerplexityTest : public testing::Test {
+ protected:
+  [[nodiscard]] static runtime::Engine load(const ModelSpec& spec,
+                                            const MemoryWeights& weights) {
+    return runtime::Engine::load(spec, weights, *kernels::runnable_tables().front(), 2).value();
+  }
+  [[nodiscard]] Result<PerplexityResult> measure(const PerplexityOptions& options,
+                                                 runtime::Engine* reference = nullptr) {
+    return measure_perplexity(model_, reference, tokens_, options, {});
+  }
+
+  ModelSpec spec_ = small_spec();
+  MemoryWeights weights_ = random_weights(spec_, 1);
+  MemoryWeights other_weights_ = random_weights(spec_, 2);
+  runtime::Engine model_ = load(spec_, weights_);
+  runtime::Engine other_ = load(spec_, other_weights_);
+  std::vector<std::int32_t> tokens_ = random_tokens(200, spec_.vocab_size, 3);
+};
+
+/// Natural logarithms of the softmax of one row, in double.
+std::vector<double> log_softmax(std::span<const float> logits) {
+  double sum = 0.0;
+  for (const float logit : logits) sum += std::exp(double{logit});
+  std::vector<double> logs;
+  for (const float logit : logits) logs.push_back(logit - std::log(sum));
+  return logs;
+}
+
+/// Log probabilities of one window: row i predicts token i + 1.
+std::vector<std::vector<double>> predictions(runtime::Engine& model,
+                                             std::span<const std::int32_t> window,
+                                             runtime::RoutingTrace& trace) {
+  runtime::KvCache cache(model.spec());
+  const runtime::SequenceStep step{window, &cache};
+  const auto hidden = model.forward(std::span(&step, 1), &trace).value();
+  const std::size_t rows = window.size() - 1;
+  const auto logits = model.logits(std::span(hidden).first(rows * model.spec().hidden_size));
+  std::vector<std::vector<double>> logs;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::size_t vocabulary = model.spec().vocab_size;
+    logs.push_back(log_softmax(std::span(logits).subspan(row * vocabulary, vocabulary)));
+  }
+  return logs;
+}
+
+TEST_F(PerplexityTest, OfAModelThatKnowsNothingIsTheVocabulary) {
+  const std::vector<float> zeros(spec_.vocab_size * spec_.hidden_size);
+  weights_.set(spec_.lm_head.name, DType::kF32, {spec_.vocab_size, spec_.hidden_size}, zeros);
+  model_ = load(spec_, weights_);
+  const auto result = measure({.window = 20, .stride = 20});
+  ASSERT_TRUE(result.has_value()) << sentence(result);
+  EXPECT_EQ(result->num_windows, 10u);
+  EXPECT_EQ(result->num_scored, 190u);
+  // log 50 summed 190 times in double and divided again: at most 200 roundings of 2^-53.
+  EXPECT_NEAR(result->perplexity.value, 50.0, 50.0 * 200 * 0x1p-53 * std::log(50.0));
+  EXPECT_NEAR(result->nll.standard_error, 0.0, 1e-12);
+  EXPECT_FALSE(result->fidelity.has_value());
+}
+
+TEST_F(PerplexityTest, OfAModelAgainstItselfFindsNoDifference) {
+  for (const std::size_t stride : {30u, 10u}) {
+    const auto result = measure({.window = 30, .stride = stride}, &model_);
+    ASSERT_TRUE(result.has_value()) << sentence(result);
+    ASSERT_TRUE(result->fidelity.has_value());
+    EXPECT_EQ(result->fidelity->kl_divergence.value, 0.0);
+    EXPECT_EQ(result->fidelity->kl_divergence.standard_error, 0.0);
+    EXPECT_EQ(result->fidelity->top1_agreement.value, 1.0);
+    EXPECT_EQ(result->fidelity->top1_agreement.standard_error, 0.0);
+    EXPECT_EQ(result->fidelity->routing_agreement.value, 1.0);
+  }
+}
+
+TEST_F(PerplexityTest, AgreesWithItsDefinitionOnOneWindow) {
+  tokens_.resize(40);
+  const auto result = measure({.window = 40, .stride = 40}, &other_);
+  ASSERT_TRUE(result.has_value()) << sentence(result);
+
+  runtime::RoutingTrace trace, original_trace;
+  const auto logs = predictions(model_, tokens_, trace);
+  const auto original = predictions(other_, tokens_, original_trace);
+  double nll = 0.0, divergence = 0.0, largest_log = 0.0;
+  int same = 0;
+  for (std::size_t row = 0; row < 39; ++row) {
+    nll -= logs[row][static_cast<std::size_t>(tokens_[row + 1])];
+    for (std::size_t i = 0; i < spec_.vocab_size; ++i) {
+      divergence += std::exp(original[row][i]) * (original[row][i] - logs[row][i]);
+      largest_log = std::max({largest_log, -logs[row][i], -original[row][i]});
+    }
+    const auto best = [](const auto& values) {
+      return std::max_element(values.begin(), values.end()) - values.begin();
+    };
+    same += best(logs[row]) == best(original[row]) ? 1 : 0;
+  }
+  EXPECT_EQ(result->num_scored, 39u);
+  // Same logits; what differs is that log_sum_exp takes exponentials in fp32: with L the largest
+  // logarithm, the argument is rounded by L ulp, exp by 2, so a row's sum is off by L + 2.
+  const double sum_error = (largest_log + 2.0) * kUlp;
+  EXPECT_NEAR(result->nll.value, nll / 39, sum_error);
+  EXPECT_DOUBLE_EQ(result->perplexity.value, std::exp(result->nll.value));
+  // Each logarithm is off by that and, rounded to fp32, by L ulp more. So is their difference,
+  // at most 2L, twice; and the probability before it is L + 2 ulp plus that sum off.
+  const double log_error = sum_error + largest_log * kUlp;
+  const double tolerance = 2.0 * log_error + 2.0 * largest_log * (sum_error + log_error);
+  ASSERT_GT(divergence / 39, 100.0 * tolerance);
+  EXPECT_NEAR(result->fidelity->kl_divergence.value, divergence / 39, tolerance);
+  EXPECT_DOUBLE_EQ(result->fidelity->top1_agreement.value, same / 39.0);
+
+  int shared = 0;  // both choose two experts per token and layer
+  for (std::size_t layer = 0; layer < 2; ++layer) {
+    for (std::size_t token = 0; token < 40; ++token) {
+      const auto* mine = trace[layer].experts.data() + token * 2;
+      const auto* theirs = original_trace[layer].experts.data() + token * 2;
+      shared += static_cast<int>(std::count(mine, mine + 2, theirs[0]) +
+                                 std::count(mine, mine + 2, theirs[1]));
+    }
+  }
+  EXPECT_DOUBLE_EQ(result->fidelity->routing_agreement.value, shared / 160.0);
+}
+
+TEST_F(PerplexityTest, DoesNotDependOnWindowsRunningTogether) {
+  const auto together = measure({.window = 25, .stride = 25});
+  ASSERT_TRUE(together.has_value()) << sentence(together);
+  double nll = 0.0;
+  for (std::size_t begin = 0; begin < 200; begin += 25) {
+    const auto alone =
+        measure_perplexity(model_, nullptr, std::span(tokens_).subspan(begin, 25),
+                           {.window = 25, .stride = 25}, {});
+    ASSERT_TRUE(alone.has_value());
+    nll += alone->nll.value * 24;
+  }
+  // Only the shapes of the products differ, so sums of at most n = 48 terms run in another
+  // order: n ulp of Σ|w||x|, which is below √n times the norm of the output. Some 14 products
+  // follow one another, each passing errors on about unchanged, and a negative log likelihood
+  // moves by at most twice what a logit of size 4 does.
+  const double tolerance = 14.0 * 48.0 * std::sqrt(48.0) * 4.0 * 2.0 * kUlp;
+  EXPECT_NEAR(together->nll.value, nll / (8 * 24), tolerance);
+  // What a wrong context would do is far above that: other windows, other values.
+  const auto shifted = measure({.window = 20, .stride = 20});
+  EXPECT_GT(std::abs(shifted->nll.value - together->nll.value), 2.0 * tolerance);
+}
+
+TEST_F(PerplexityTest, OfSlidingWindowsScoresEveryTokenOnce) {
+  const auto result = measure({.window = 30, .stride = 7});
+  ASSERT_TRUE(result.has_value()) << sentence(result);
+  EXPECT_EQ(result->num_scored, 199u);
+}
+
+TEST_F(PerplexityTest, ReportsProgressUpToTheEnd) {
+  tokens_ = random_tokens(5000, spec_.vocab_size, 4);  // several batches
+  std::vector<std::uint64_t> done;
+  const auto result = measure_perplexity(model_, nullptr, tokens_, {.window = 50, .stride = 50},
+                                         [&](const Progress& progress) {
+                                           done.push_back(progress.done_units);
+                                           EXPECT_EQ(progress.total_units, 5000u);
+                                         });
+  ASSERT_TRUE(result.has_value());
+  EXPECT_GT(done.size(), 1u);
+  EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
+  EXPECT_EQ(done.back(), 5000u);
+}
+
+TEST_F(PerplexityTest, RefusesWhatItCannotCompare) {
+  expect_error(measure({.window = 201, .stride = 201}), ErrorCode::kInvalidArgument,
+               {"200 tokens", "201"});
+  tokens_[100] = 50;
+  expect_error(measure({.window = 20, .stride = 20}), ErrorCode::kInvalidArgument,
+               {"token id 50"});
+  ModelSpec shorter = spec_;
+  shorter.layers.pop_back();
+  runtime::Engine one_layer = load(shorter, weights_);
+  expect_error(measure({.window = 20, .stride = 20}, &one_layer), ErrorCode::kInvalidArgument,
+               {"1 layers", "2", "not the same model"});
+}
+
+}  // namespace
+}  // namespace trine::eval

@@ -1,0 +1,107 @@
+// Dot products, widening and dispatch, on every instruction set.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/dtype.h"
+#include "kernels/kernel_table.h"
+#include "support/random_matrices.h"
+
+namespace trine::kernels {
+namespace {
+
+class Dense : public testing::TestWithParam<const KernelTable*> {};
+
+/// One byte in front, so that elements are unaligned as in a foreign file.
+std::vector<std::uint8_t> stored_16(const std::vector<float>& values, bool bf16) {
+  std::vector<std::uint8_t> bytes(1 + 2 * values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::uint16_t bits = float_to_f16(values[i]);
+    if (bf16) bits = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(values[i]) >> 16);
+    std::memcpy(bytes.data() + 1 + 2 * i, &bits, 2);
+  }
+  return bytes;
+}
+
+/// Σ of absolute products: fp32 sums of n terms round by at most n·2^-24 of it.
+template <class Value>
+void expect_dot(float actual, Value value, const std::vector<float>& input) {
+  double sum = 0.0, magnitude = 0.0;
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    const double product = static_cast<double>(value(i)) * input[i];
+    sum += product;
+    magnitude += std::abs(product);
+  }
+  EXPECT_NEAR(actual, sum, static_cast<double>(input.size() + 1) * std::ldexp(magnitude, -24));
+}
+
+TEST_P(Dense, DotsAgreeWithDouble) {
+  for (const std::size_t count : {0u, 1u, 7u, 8u, 31u, 32u, 33u, 63u, 1000u}) {
+    SCOPED_TRACE(count);
+    const auto weights = testing_support::random_normal(count, 1);
+    const auto input = testing_support::random_normal(count, 2);
+    std::vector<std::uint8_t> fp32(1 + 4 * count);
+    if (count > 0) std::memcpy(fp32.data() + 1, weights.data(), 4 * count);
+    const auto f16 = stored_16(weights, false);
+    const auto bf16 = stored_16(weights, true);
+    const auto load_16 = [](const std::vector<std::uint8_t>& bytes, std::size_t i) {
+      std::uint16_t bits = 0;
+      std::memcpy(&bits, bytes.data() + 1 + 2 * i, 2);
+      return bits;
+    };
+    expect_dot(
+        GetParam()->dot_f32(fp32.data() + 1, input.data(), count),
+        [&](std::size_t i) { return weights[i]; }, input);
+    expect_dot(
+        GetParam()->dot_f16(f16.data() + 1, input.data(), count),
+        [&](std::size_t i) { return f16_to_float(load_16(f16, i)); }, input);
+    expect_dot(
+        GetParam()->dot_bf16(bf16.data() + 1, input.data(), count),
+        [&](std::size_t i) { return bf16_to_float(load_16(bf16, i)); }, input);
+  }
+}
+
+TEST_P(Dense, WideningIsExactForEveryBitPattern) {
+  constexpr std::size_t kAll = 1 << 16;
+  std::vector<std::uint16_t> patterns(kAll);
+  for (std::size_t i = 0; i < kAll; ++i) patterns[i] = static_cast<std::uint16_t>(i);
+  std::vector<float> f16(kAll), bf16(kAll);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(patterns.data());
+  GetParam()->widen_f16(bytes, f16.data(), kAll - 3);  // a ragged end
+  GetParam()->widen_bf16(bytes, bf16.data(), kAll - 3);
+  for (std::size_t i = 0; i < kAll - 3; ++i) {
+    const float expected_f16 = f16_to_float(patterns[i]);
+    if (std::isnan(expected_f16)) {
+      EXPECT_TRUE(std::isnan(f16[i]));
+    } else {
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(f16[i]),
+                std::bit_cast<std::uint32_t>(expected_f16));
+    }
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(bf16[i]),
+              std::bit_cast<std::uint32_t>(bf16_to_float(patterns[i])));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryIsa, Dense,
+                         testing::ValuesIn(runnable_tables().begin(), runnable_tables().end()),
+                         [](const auto& tested) { return std::string(tested.param->name); });
+
+TEST(Dispatch, ScalarRunsEverywhereAndTheWidestIsTheDefault) {
+  ASSERT_FALSE(runnable_tables().empty());
+  EXPECT_EQ(runnable_tables().front()->name, "scalar");
+  EXPECT_EQ(table_named("").value(), runnable_tables().back());
+  EXPECT_EQ(table_named("scalar").value(), runnable_tables().front());
+}
+
+TEST(Dispatch, AnUnknownNameListsWhatThereIs) {
+  const auto table = table_named("mmx");
+  ASSERT_FALSE(table);
+  EXPECT_EQ(table.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(table.error().message.find("\"mmx\""), std::string::npos);
+  EXPECT_NE(table.error().message.find("scalar"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace trine::kernels

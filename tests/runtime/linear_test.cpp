@@ -1,0 +1,128 @@
+// Products with dense weights, on every instruction set of this machine.
+#include "runtime/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "support/expect_error.h"
+#include "support/memory_weights.h"
+#include "support/random_matrices.h"
+
+namespace trine::runtime {
+namespace {
+
+using testing_support::random_normal;
+
+using testing_support::decode;
+using testing_support::encode;
+using testing_support::expect_error;
+using testing_support::MemoryWeights;
+using testing_support::random_normal;
+
+constexpr double kUlp = 0x1p-24;
+/// Neither a multiple of any vector width nor of the 64 rows of a task.
+const MatrixSpec kSpec{.name = "w", .out_features = 130, .in_features = 101};
+
+using Param = std::tuple<const kernels::KernelTable*, DType, std::size_t>;
+
+class DenseLinearTest : public testing::TestWithParam<Param> {
+ protected:
+  DenseLinearTest() {
+    weights_ = random_normal(kSpec.out_features * kSpec.in_features, 1);
+    source_.set("w", dtype(), {kSpec.out_features, kSpec.in_features}, weights_);
+    weights_ = decode(dtype(), encode(dtype(), weights_));  // as stored
+    inputs_ = random_normal(num_tokens() * kSpec.in_features, 2);
+  }
+  [[nodiscard]] DType dtype() const { return std::get<1>(GetParam()); }
+  [[nodiscard]] std::size_t num_tokens() const { return std::get<2>(GetParam()); }
+  [[nodiscard]] std::vector<float> product(int threads) const {
+    const auto linear = Linear::load(kSpec, source_);
+    Compute compute(*std::get<0>(GetParam()), threads);
+    std::vector<float> outputs(num_tokens() * kSpec.out_features);
+    multiply(compute, std::array{LinearCall{&linear.value(), outputs.data()}}, inputs_.data(),
+             num_tokens());
+    return outputs;
+  }
+
+  MemoryWeights source_;
+  std::vector<float> weights_;
+  std::vector<float> inputs_;
+};
+
+TEST_P(DenseLinearTest, AgreesWithDouble) {
+  const std::vector<float> outputs = product(2);
+  for (std::size_t token = 0; token < num_tokens(); ++token) {
+    for (std::size_t row = 0; row < kSpec.out_features; ++row) {
+      double expected = 0.0, magnitude = 0.0;
+      for (std::size_t i = 0; i < kSpec.in_features; ++i) {
+        const double term = double{weights_[row * kSpec.in_features + i]} *
+                            inputs_[token * kSpec.in_features + i];
+        expected += term;
+        magnitude += std::abs(term);
+      }
+      // In whatever order: a term meets one product and at most n − 1 sums, and one rounding
+      // of the result where the sum is kept in double.
+      const double tolerance = static_cast<double>(kSpec.in_features + 1) * kUlp * magnitude;
+      ASSERT_NEAR(outputs[token * kSpec.out_features + row], expected, tolerance);
+    }
+  }
+}
+
+TEST_P(DenseLinearTest, DoesNotDependOnThreads) {
+  const std::vector<float> one = product(1);
+  EXPECT_EQ(product(2), one);
+  EXPECT_EQ(product(3), one);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryIsa, DenseLinearTest,
+                         testing::Combine(testing::ValuesIn(kernels::runnable_tables().begin(),
+                                                            kernels::runnable_tables().end()),
+                                          testing::Values(DType::kF32, DType::kF16,
+                                                          DType::kBF16),
+                                          testing::Values(std::size_t{1}, std::size_t{2},
+                                                          std::size_t{5}, std::size_t{33})),
+                         [](const auto& tested) {
+                           return std::string(std::get<0>(tested.param)->name) + "_" +
+                                  std::string(name_of(std::get<1>(tested.param))) + "_" +
+                                  std::to_string(std::get<2>(tested.param));
+                         });
+
+TEST(Linear, AppliesSeveralMatricesToTheSameInputs) {
+  MemoryWeights source;
+  source.set("a", DType::kF32, {2, 3}, std::vector<float>{1, 0, 0, 0, 1, 0});
+  source.set("b", DType::kF16, {1, 3}, std::vector<float>{0, 0, 2});
+  const auto a = Linear::load({.name = "a", .out_features = 2, .in_features = 3}, source);
+  const auto b = Linear::load({.name = "b", .out_features = 1, .in_features = 3}, source);
+  Compute compute(*kernels::runnable_tables().front(), 2);
+  const std::vector<float> inputs = {1, 2, 3, 4, 5, 6};
+  std::vector<float> a_outputs(4), b_outputs(2);
+  multiply(compute,
+           std::array{LinearCall{&a.value(), a_outputs.data()},
+                      LinearCall{&b.value(), b_outputs.data()}},
+           inputs.data(), 2);
+  EXPECT_EQ(a_outputs, (std::vector<float>{1, 2, 4, 5}));
+  EXPECT_EQ(b_outputs, (std::vector<float>{6, 12}));
+}
+
+TEST(Linear, IsRefusedWhenItIsNotWhatTheModelNeeds) {
+  MemoryWeights source;
+  const MatrixSpec spec{.name = "w", .out_features = 2, .in_features = 3};
+  expect_error(Linear::load(spec, source), ErrorCode::kNotFound, {"w"});
+  source.set("w", DType::kF32, {3, 2}, std::vector<float>(6));
+  expect_error(Linear::load(spec, source), ErrorCode::kMalformed, {"w", "[3, 2]", "[2, 3]"});
+  const std::vector<std::uint8_t> bytes(2 * 3 + 256);
+  source.set_view("w", TensorView{DType::kU8, {2, 3}, std::span(bytes).first(6)});
+  expect_error(Linear::load(spec, source), ErrorCode::kUnsupported, {"w", "U8", "BF16"});
+  const PackedLayout layout{.out_features = 2, .in_features = 4, .bits = 3, .group_size = 32};
+  ASSERT_EQ(layout.total_bytes(), 256u);
+  source.set_view("w", PackedMatrixView{layout, std::span(bytes).first(256)});
+  expect_error(Linear::load(spec, source), ErrorCode::kMalformed, {"w", "[2, 4]", "[2, 3]"});
+}
+
+}  // namespace
+}  // namespace trine::runtime
