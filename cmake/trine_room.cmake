@@ -15,6 +15,9 @@ if(TRINE_SANITIZE)
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(trine_flags INTERFACE -fsanitize=address,undefined)
 endif()
+if(TRINE_FUZZ)  # libFuzzer sees which code an input reaches
+  target_compile_options(trine_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # trine_room(NAME DEPENDS room… LIBRARIES target…): one library per folder of src/.
 # Sources are found by looking, so adding a file changes no list. DEPENDS names every lower room

@@ -1,13 +1,11 @@
 #include "base/safetensors_shards.h"
 
-#include <map>
-#include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "base/json.h"
+#include "base/safetensors_index.h"
 
 namespace trine::base {
 namespace {
@@ -16,55 +14,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSingleName = "model.safetensors";
 constexpr const char* kIndexName = "model.safetensors.index.json";
-
-/// What an index says: which tensor lies in which file.
-struct WeightIndex {
-  std::string path{};
-  std::map<std::string, std::string> file_of{};  ///< tensor name → file name
-  std::optional<double> total_bytes{};           ///< a whole number
-};
-
-/// A name inside the directory itself, so that no index leads out of it.
-bool is_plain_weight_name(std::string_view name) {
-  return name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos &&
-         name.find("..") == std::string_view::npos && name.ends_with(".safetensors");
-}
-
-Status read_weight_map(const JsonFields& fields, WeightIndex& index) {
-  TRINE_ASSIGN_OR_RETURN(const auto map, fields.object("weight_map"));
-  for (const auto& [tensor, file] : map.json().items()) {
-    if (!file.is_string() || !is_plain_weight_name(file.get_ref<const std::string&>())) {
-      return fail(ErrorCode::kMalformed,
-                  "{}: tensor \"{}\" is mapped to {}, expected a plain file name ending in "
-                  "\".safetensors\"",
-                  map.name(), tensor, file.dump(-1, ' ', true, Json::error_handler_t::replace));
-    }
-    index.file_of.emplace(tensor, file.get<std::string>());
-  }
-  if (index.file_of.empty()) {
-    return fail(ErrorCode::kMalformed, "{}: names no tensor", map.name());
-  }
-  return {};
-}
-
-/// Some exporters write total_size as a number with a fraction of zero.
-Status read_total_size(const JsonFields& fields, WeightIndex& index) {
-  constexpr double kLargestExact = 0x1p53;
-  if (!fields.has("metadata")) return {};
-  TRINE_ASSIGN_OR_RETURN(const auto metadata, fields.object("metadata"));
-  if (!metadata.has("total_size")) return {};
-  TRINE_ASSIGN_OR_RETURN(index.total_bytes, metadata.number("total_size", 0.0, kLargestExact));
-  return {};
-}
-
-Result<WeightIndex> read_index(const fs::path& path) {
-  TRINE_ASSIGN_OR_RETURN(const Json json, read_json_file(path));
-  const JsonFields fields(json, path.string());
-  WeightIndex index{.path = path.string()};
-  TRINE_RETURN_IF_ERROR(read_weight_map(fields, index));
-  TRINE_RETURN_IF_ERROR(read_total_size(fields, index));
-  return index;
-}
 
 /// Every tensor of `file` is one the index puts there.
 Status check_is_mapped(const SafetensorsFile& file, const std::string& file_name,
@@ -106,7 +55,9 @@ Status check_total(const std::vector<SafetensorsFile>& files, const WeightIndex&
 }
 
 Result<std::vector<SafetensorsFile>> open_indexed(const fs::path& directory) {
-  TRINE_ASSIGN_OR_RETURN(const WeightIndex index, read_index(directory / kIndexName));
+  const fs::path path = directory / kIndexName;
+  TRINE_ASSIGN_OR_RETURN(const Json json, read_json_file(path));
+  TRINE_ASSIGN_OR_RETURN(const WeightIndex index, parse_weight_index(json, path.string()));
   std::set<std::string> file_names;
   for (const auto& [tensor, file_name] : index.file_of) file_names.insert(file_name);
   std::vector<SafetensorsFile> files;

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/shared_options.h"
@@ -26,19 +27,16 @@ double per_second(std::size_t tokens, double seconds) {
 Status run_generate(const Options& options, Output& output) {
   Result<TextModel> model = TextModel::open(options.model, options.engine);
   if (!model) return tl::unexpected<Error>(model.error());
-  TextCallback show;
-  if (!output.json()) {
-    fmt::print("{}", options.prompt);
-    show = [](std::string_view piece) {
-      fmt::print("{}", piece);
-      std::fflush(stdout);
-    };
-  }
+  bool shown = output.json();  // the prompt appears once generation is known to work
+  const TextCallback show = [&](std::string_view piece) {
+    if (output.json()) return;
+    if (!std::exchange(shown, true)) fmt::print("{}", options.prompt);
+    fmt::print("{}", piece);
+    std::fflush(stdout);
+  };
   const Result<GenerateReport> report = model->generate(options.prompt, options.generate, show);
-  if (!report) {
-    if (!output.json()) fmt::print("\n");
-    return tl::unexpected<Error>(report.error());
-  }
+  if (!report) return tl::unexpected<Error>(report.error());
+  show("");  // a prompt without a continuation is shown too
   const double prefill = per_second(report->prompt_tokens, report->prefill_seconds);
   const double decode = per_second(report->generated_tokens, report->decode_seconds);
   const Json json = {{"text", report->text},

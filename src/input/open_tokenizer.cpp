@@ -3,19 +3,10 @@
 
 #include "input/json_tokenizer.h"
 #include "input/sentencepiece_tokenizer.h"
-#include "input/streaming_detokenizer.h"
 #include "input/tokenizer.h"
 #include "input/tokenizer_config.h"
 
 namespace trine::input {
-
-std::string Tokenizer::decode(std::span<const std::int32_t> token_ids,
-                              SpecialTokens special) const {
-  StreamingDetokenizer stream(*this, special);
-  std::string text;
-  for (const std::int32_t id : token_ids) text += stream.push(id);
-  return text + stream.flush();
-}
 
 Result<std::unique_ptr<Tokenizer>> open_tokenizer(
     const std::filesystem::path& model_directory) {

@@ -42,4 +42,12 @@ std::string StreamingDetokenizer::flush() {
   return std::exchange(*text_, {});
 }
 
+std::string Tokenizer::decode(std::span<const std::int32_t> token_ids,
+                              SpecialTokens special) const {
+  StreamingDetokenizer stream(*this, special);
+  std::string text;
+  for (const std::int32_t id : token_ids) text += stream.push(id);
+  return text + stream.flush();
+}
+
 }  // namespace trine::input

@@ -49,12 +49,10 @@ Result<PackedModel> PackedModel::open(const std::filesystem::path& directory) {
   model.name_ = directory.string();
   const auto config_path = directory / "config.json";
   TRINE_ASSIGN_OR_RETURN(model.config_, base::read_json_file(config_path));
-  TRINE_ASSIGN_OR_RETURN(model.spec_, models::parse_model_config(base::JsonFields(
-                                          model.config_, config_path.string())));
-  TRINE_ASSIGN_OR_RETURN(
-      const auto quantization,
-      base::JsonFields(model.config_, config_path.string()).object("quantization_config"));
+  const base::JsonFields config(model.config_, config_path.string());
+  TRINE_ASSIGN_OR_RETURN(const auto quantization, config.object("quantization_config"));
   TRINE_RETURN_IF_ERROR(check_format_version(quantization));
+  TRINE_ASSIGN_OR_RETURN(model.spec_, models::parse_model_config(config));
   const auto manifest_path = directory / kManifestFile;
   TRINE_ASSIGN_OR_RETURN(const base::Json manifest, base::read_json_file(manifest_path));
   TRINE_ASSIGN_OR_RETURN(model.manifest_, parse_manifest(manifest, manifest_path.string()));

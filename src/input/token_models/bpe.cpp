@@ -53,7 +53,7 @@ class BpeRun final : public TokenModelRun {
 
  private:
   // A book has some 20,000 different words of at most 20 bytes; the limits hold the memory of
-  // one run below 10 MB on any text.
+  // one run below 30 MB on any text.
   static constexpr std::size_t kLongestKeptWord = 48;
   static constexpr std::size_t kMostKeptWords = 65536;
 

@@ -1,0 +1,267 @@
+// Reading a packed model back: its weights, and everything that must be refused.
+#include "packed/packed_model.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/expect_error.h"
+#include "support/tiny_packed_model.h"
+
+namespace trine::packed {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Json;
+using testing_support::correct_checksum;
+using testing_support::edit_byte;
+using testing_support::edit_json;
+using testing_support::expect_error;
+using testing_support::read_file;
+using testing_support::sentence;
+using testing_support::shard_of;
+using testing_support::TemporaryDirectory;
+using testing_support::TinyPackedModel;
+using testing_support::write_file;
+
+constexpr const char* kMatrix = "model.layers.1.block_sparse_moe.experts.0.w2.weight";
+constexpr const char* kPacked = "model.layers.1.block_sparse_moe.experts.0.w2.weight.packed";
+constexpr const char* kRouter = "model.layers.0.block_sparse_moe.gate.weight";
+
+std::uint8_t flip_lowest_bit(std::uint8_t byte) { return byte ^ 1u; }
+
+class PackedModelTest : public testing::Test {
+ protected:
+  void write(std::uint64_t max_shard_bytes = 4000) {
+    const auto status = model_.write(target(), max_shard_bytes);
+    ASSERT_TRUE(status.has_value()) << sentence(status);
+  }
+  [[nodiscard]] fs::path target() const { return directory_.path() / "packed"; }
+  [[nodiscard]] fs::path manifest_path() const { return target() / kManifestFile; }
+  [[nodiscard]] Result<PackedModel> open() const { return PackedModel::open(target()); }
+  [[nodiscard]] Status verify() const {
+    TRINE_ASSIGN_OR_RETURN(const PackedModel model, open());
+    return model.verify({});
+  }
+
+  TemporaryDirectory directory_;
+  TinyPackedModel model_;
+};
+
+TEST_F(PackedModelTest, GivesBackWhatWasWritten) {
+  for (const std::uint64_t max_shard_bytes : {std::uint64_t{1}, kMaxShardBytes}) {
+    fs::remove_all(target());
+    write(max_shard_bytes);
+    auto opened = open();
+    ASSERT_TRUE(opened.has_value()) << sentence(opened);
+    const PackedModel model = std::move(*opened);  // views survive the move
+    EXPECT_EQ(model.spec().layers.size(), 2u);
+    EXPECT_EQ(model.manifest().source_xxh3, model_.manifest.source_xxh3);
+    for (const auto& [name, matrix] : model_.matrices) {
+      const auto weight = model.weight(name);
+      ASSERT_TRUE(weight.has_value()) << sentence(weight);
+      const auto* packed = std::get_if<PackedMatrixView>(&*weight);
+      ASSERT_NE(packed, nullptr) << name;
+      const std::vector<float> values = kernels::dequantize(*packed);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const std::size_t row = i / matrix.cols;
+        const std::size_t group = i % matrix.cols / matrix.group_size;
+        const std::size_t place = row * matrix.num_groups() + group;
+        EXPECT_EQ(values[i], (static_cast<float>(matrix.codes[i]) - matrix.zeros[place]) *
+                                 matrix.scales[place]);
+      }
+      model.release(name);
+      EXPECT_EQ(kernels::dequantize(*packed), values);
+    }
+    const auto router = std::get<TensorView>(model.weight(kRouter).value());
+    EXPECT_EQ(router.dtype, DType::kBF16);
+    EXPECT_EQ(router.shape, (std::vector<std::size_t>{2, 8}));
+    EXPECT_TRUE(std::ranges::equal(router.bytes, model_.bytes.at(kRouter)));
+  }
+}
+
+TEST_F(PackedModelTest, IsToldFromACheckpointByItsConfig) {
+  write();
+  EXPECT_EQ(is_packed_model(target()).value(), true);
+  edit_json(target() / "config.json",
+            [](Json& json) { json["quantization_config"]["quant_method"] = "gptq"; });
+  EXPECT_EQ(is_packed_model(target()).value(), false);
+  edit_json(target() / "config.json", [](Json& json) { json.erase("quantization_config"); });
+  EXPECT_EQ(is_packed_model(target()).value(), false);
+  expect_error(is_packed_model(directory_.path()), ErrorCode::kNotFound, {"config.json"});
+}
+
+TEST_F(PackedModelTest, VerifiesAndReportsEveryByte) {
+  write();
+  std::uint64_t done = 0;
+  std::size_t calls = 0;
+  const auto status = open().value().verify([&](const Progress& progress) {
+    EXPECT_GT(progress.done_units, done);
+    done = progress.done_units;
+    ++calls;
+    EXPECT_EQ(progress.total_units, model_.manifest.totals.stored_bytes);
+  });
+  EXPECT_TRUE(status.has_value()) << sentence(status);
+  EXPECT_EQ(calls, model_.tensors.size());
+  EXPECT_EQ(done, model_.manifest.totals.stored_bytes);
+}
+
+TEST_F(PackedModelTest, NamesATensorItDoesNotHave) {
+  write();
+  expect_error(open().value().weight("model.none"), ErrorCode::kNotFound, {"model.none"});
+}
+
+TEST_F(PackedModelTest, FindsOneFlippedBitAnywhere) {
+  write();
+  const PackedLayout layout = model_.manifest.matrices.at(kMatrix).layout;
+  const std::vector<std::pair<std::string, std::size_t>> places = {
+      {kPacked, 0},                          // codes
+      {kPacked, layout.codes_bytes()},       // a scale
+      {kPacked, layout.codes_bytes() + 32},  // a zero
+      {kPacked, layout.total_bytes() - 1},   // padding
+      {kRouter, 0},                          // an untouched tensor
+      {"lm_head.weight", model_.bytes.at("lm_head.weight").size() - 1}};
+  for (const auto& [tensor, offset] : places) {
+    edit_byte(target(), tensor, offset, flip_lowest_bit);
+    expect_error(verify(), ErrorCode::kChecksum, {tensor, "damaged"});
+    edit_byte(target(), tensor, offset, flip_lowest_bit);
+  }
+  EXPECT_TRUE(verify().has_value());
+}
+
+TEST_F(PackedModelTest, FindsNumbersThatAreNoneBehindARightChecksum) {
+  write();
+  const PackedLayout layout = model_.manifest.matrices.at(kMatrix).layout;
+  // The high byte of an fp16: 0x7C gives an infinity or NaN whatever the low one is.
+  for (const std::size_t in_metadata : {std::size_t{1}, std::size_t{63}}) {
+    const std::size_t offset = layout.codes_bytes() + in_metadata;
+    const std::uint8_t before = model_.bytes.at(kPacked).at(offset);
+    edit_byte(target(), kPacked, offset, [](std::uint8_t) { return std::uint8_t{0x7C}; });
+    correct_checksum(target(), kPacked);
+    expect_error(verify(), ErrorCode::kMalformed, {kPacked, "not finite"});
+    edit_byte(target(), kPacked, offset, [=](std::uint8_t) { return before; });
+    correct_checksum(target(), kPacked);
+  }
+  EXPECT_TRUE(verify().has_value());
+  for (const std::size_t offset : {0u, 1u}) {  // BF16 0x7FFF
+    edit_byte(target(), kRouter, offset,
+              [=](std::uint8_t) -> std::uint8_t { return offset == 0 ? 0xFF : 0x7F; });
+  }
+  correct_checksum(target(), kRouter);
+  expect_error(verify(), ErrorCode::kMalformed, {kRouter, "not a number"});
+}
+
+TEST_F(PackedModelTest, RefusesATruncatedShard) {
+  write();
+  const fs::path shard = shard_of(target(), kPacked);
+  const std::string content = read_file(shard);
+  for (const std::size_t length : {content.size() - 1, content.size() / 2, std::size_t{4}}) {
+    write_file(shard, content.substr(0, length));
+    expect_error(open(), ErrorCode::kMalformed, {shard.filename().string()});
+  }
+  fs::remove(shard);
+  expect_error(open(), ErrorCode::kNotFound, {shard.filename().string()});
+}
+
+TEST_F(PackedModelTest, RefusesANewerFormat) {
+  write();
+  edit_json(manifest_path(), [](Json& json) { json["format_version"] = 2; });
+  expect_error(open(), ErrorCode::kUnsupported, {"trine.json", "version 2", "update Trine"});
+  edit_json(manifest_path(), [](Json& json) { json["format_version"] = 1; });
+  ASSERT_TRUE(open().has_value());
+  edit_json(target() / "config.json",
+            [](Json& json) { json["quantization_config"]["format_version"] = 3; });
+  expect_error(open(), ErrorCode::kUnsupported, {"config.json", "version 3", "update Trine"});
+}
+
+TEST_F(PackedModelTest, RefusesADirectoryWithoutManifest) {
+  write();
+  fs::remove(manifest_path());
+  expect_error(open(), ErrorCode::kNotFound, {"trine.json"});
+}
+
+TEST_F(PackedModelTest, RefusesAMatrixTheManifestDoesNotKnow) {
+  write();
+  edit_json(manifest_path(), [](Json& json) { json["matrices"].erase(kMatrix); });
+  expect_error(open(), ErrorCode::kNotFound, {kMatrix});
+}
+
+TEST_F(PackedModelTest, RefusesAMatrixThatIsNotStored) {
+  write();
+  edit_json(manifest_path(), [](Json& json) {
+    json["matrices"]["model.more.weight"] = json["matrices"][kMatrix];
+  });
+  expect_error(open(), ErrorCode::kNotFound, {"model.more.weight.packed"});
+}
+
+TEST_F(PackedModelTest, RefusesATensorThatIsMissing) {
+  const std::vector<std::string> names = {kRouter, "model.norm.weight", kPacked};
+  for (const std::string& name : names) {
+    TinyPackedModel without;
+    testing_support::remove_tensor(without.tensors, name);
+    without.manifest.matrices.erase(name.substr(0, name.find(".packed")));
+    const fs::path place = directory_.path() / name;
+    ASSERT_TRUE(without.write(place).has_value());
+    expect_error(PackedModel::open(place), ErrorCode::kNotFound,
+                 {name.substr(0, name.find(".packed"))});
+  }
+}
+
+TEST_F(PackedModelTest, RefusesTensorsAndChecksumsWithoutEachOther) {
+  model_.tensors.push_back({"extra", DType::kU8, {3}});
+  model_.bytes["extra"] = {1, 2, 3};
+  write();
+  ASSERT_TRUE(verify().has_value());  // more than needed is fine
+  edit_json(manifest_path(), [](Json& json) { json["checksums"].erase("extra"); });
+  expect_error(open(), ErrorCode::kMalformed, {"extra", "no checksum"});
+  edit_json(manifest_path(), [](Json& json) {
+    json["checksums"]["extra"] = "00";
+    json["checksums"]["ghost"] = "00";
+  });
+  expect_error(open(), ErrorCode::kNotFound, {"ghost", "not in the weight files"});
+}
+
+TEST_F(PackedModelTest, RefusesATensorStoredTwice) {
+  model_.tensors.push_back({kMatrix, DType::kBF16, {8, 16}});
+  model_.bytes[kMatrix].resize(2 * 8 * 16);
+  write();
+  expect_error(open(), ErrorCode::kMalformed, {kMatrix, "twice"});
+}
+
+TEST_F(PackedModelTest, RefusesAShapeItsLayoutDoesNotCompute) {
+  write();
+  edit_json(manifest_path(),
+            [](Json& json) { json["matrices"][kMatrix]["in_features"] = 9999; });
+  expect_error(open(), ErrorCode::kMalformed, {kPacked, "expected U8"});
+  auto& tensor = testing_support::tensor_named(model_.tensors, kPacked);
+  tensor.dtype = DType::kI8;
+  fs::remove_all(target());
+  write();
+  expect_error(open(), ErrorCode::kMalformed, {kPacked, "I8", "expected U8"});
+}
+
+TEST_F(PackedModelTest, RefusesAShapeTheModelDoesNotHave) {
+  write();
+  // w2 is [8, 16]: in the padded blocks [8, 15] looks the same.
+  edit_json(manifest_path(), [](Json& json) { json["matrices"][kMatrix]["in_features"] = 15; });
+  expect_error(open(), ErrorCode::kMalformed, {kMatrix, "[8, 15]", "[8, 16]"});
+  testing_support::tensor_named(model_.tensors, kRouter).shape = {8, 2};
+  fs::remove_all(target());
+  write();
+  expect_error(open(), ErrorCode::kMalformed, {kRouter, "[8, 2]", "[2, 8]"});
+}
+
+TEST_F(PackedModelTest, RefusesPackedTensorsOutOfLine) {
+  // A vector of 16 bytes first shifts every matrix behind it.
+  std::rotate(model_.tensors.begin(), model_.tensors.end() - 1, model_.tensors.end());
+  ASSERT_FALSE(model_.tensors.front().name.ends_with(".packed"));
+  write(kMaxShardBytes);
+  expect_error(open(), ErrorCode::kMalformed, {".packed", "multiple of 64"});
+}
+
+}  // namespace
+}  // namespace trine::packed
