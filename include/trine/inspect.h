@@ -12,7 +12,8 @@ namespace trine {
 /// One weight matrix.
 struct MatrixInspection {
   std::string name{};
-  std::string role{};  ///< "attention", "expert", "router", "embedding" or "head"
+  /// "attention", "latent", "dense", "expert", "shared_expert", "router", "embedding" or "head"
+  std::string role{};
   std::uint64_t out_features = 0;
   std::uint64_t in_features = 0;
   std::string type{};                    ///< "BF16", "F32", … or "affine" for packed codes

@@ -5,27 +5,22 @@
 namespace trine {
 namespace {
 
-const char* name_of_role(MatrixRole role) {
-  switch (role) {
-    case MatrixRole::kAttention: return "attention";
-    case MatrixRole::kExpert: return "expert";
-    case MatrixRole::kRouter: return "router";
-    case MatrixRole::kEmbedding: return "embedding";
-    case MatrixRole::kHead: return "head";
-  }
-  return "unknown";
-}
-
 Result<MatrixInspection> inspect_matrix(const api::OpenedModel& model, const MatrixSpec& spec) {
   MatrixInspection matrix{.name = spec.name,
-                          .role = name_of_role(spec.role),
+                          .role = name_of(spec.role),
                           .out_features = spec.out_features,
                           .in_features = spec.in_features};
-  TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, model.source().weight(spec.name));
+  TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, model.source().matrix(spec));
   if (const auto* dense = std::get_if<TensorView>(&weight)) {
     matrix.type = name_of(dense->dtype);
     matrix.bits = static_cast<int>(bits_of(dense->dtype));
     matrix.stored_bytes = dense->bytes.size();
+    return matrix;
+  }
+  if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
+    matrix.type = name_of(spec.stored.encoding);
+    matrix.stored_bytes = (*reader)->stored_bytes();
+    matrix.bits = static_cast<int>(8 * matrix.stored_bytes / (spec.out_features * spec.in_features));
     return matrix;
   }
   const auto& layout = std::get<PackedMatrixView>(weight).layout;
@@ -46,39 +41,47 @@ void add_to_roles(const MatrixInspection& matrix, std::vector<RoleInspection>& r
   found->stored_bytes += matrix.stored_bytes;
 }
 
-/// Weights one token is multiplied with, plus its embedding row and the norms.
+std::uint64_t size_of(const MatrixSpec& matrix) {
+  return std::uint64_t{matrix.out_features} * matrix.in_features;
+}
+
+/// Weights one token is multiplied with: all but the embedding table (one row of it) and the
+/// experts that were not chosen.
 std::uint64_t count_active(const ModelSpec& spec) {
-  const auto size = [](const MatrixSpec& matrix) {
-    return std::uint64_t{matrix.out_features} * matrix.in_features;
-  };
-  std::uint64_t count = size(spec.lm_head) + spec.hidden_size;
-  count += norm_names(spec).size() * spec.hidden_size;
+  std::uint64_t count = spec.hidden_size + size_of(spec.lm_head);
+  for (const VectorSpec* vector : all_vectors(spec)) count += vector->size;
+  for (const MatrixSpec* matrix : all_matrices(spec)) {
+    const bool always = matrix->role != MatrixRole::kExpert &&
+                        matrix->role != MatrixRole::kEmbedding &&
+                        matrix->role != MatrixRole::kHead;
+    if (always) count += size_of(*matrix);
+  }
   for (const LayerSpec& layer : spec.layers) {
-    const AttentionSpec& attention = layer.attention;
-    count += size(attention.q_proj) + size(attention.k_proj) + size(attention.v_proj) +
-             size(attention.o_proj) + size(layer.moe.router);
-    const ExpertSpec& expert = layer.moe.experts.front();
-    count += layer.moe.experts_per_token *
-             (size(expert.gate_proj) + size(expert.up_proj) + size(expert.down_proj));
+    if (!layer.moe) continue;
+    const ExpertSpec& expert = layer.moe->experts.front();
+    count += layer.moe->router.experts_per_token *
+             (size_of(expert.gate_proj) + size_of(expert.up_proj) + size_of(expert.down_proj));
   }
   return count;
 }
 
 void describe_shape(const ModelSpec& spec, ModelInspection& result) {
-  const MoeSpec& moe = spec.layers.front().moe;
   result.family = spec.family;
   result.hidden_size = spec.hidden_size;
   result.num_hidden_layers = spec.layers.size();
   result.num_attention_heads = spec.num_attention_heads;
   result.num_key_value_heads = spec.num_key_value_heads;
   result.head_dim = spec.head_dim;
-  result.num_experts = moe.experts.size();
-  result.experts_per_token = moe.experts_per_token;
-  result.moe_intermediate_size = moe.experts.front().gate_proj.out_features;
+  for (const LayerSpec& layer : spec.layers) {
+    if (!layer.moe) continue;
+    result.num_experts = layer.moe->experts.size();
+    result.experts_per_token = layer.moe->router.experts_per_token;
+    result.moe_intermediate_size = layer.moe->experts.front().gate_proj.out_features;
+  }
   result.vocab_size = spec.vocab_size;
   result.max_position_embeddings = spec.max_position_embeddings;
   result.active_parameters = count_active(spec);
-  result.num_parameters = norm_names(spec).size() * spec.hidden_size;
+  for (const VectorSpec* vector : all_vectors(spec)) result.num_parameters += vector->size;
 }
 
 }  // namespace

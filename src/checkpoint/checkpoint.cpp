@@ -1,12 +1,15 @@
 #include "checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <utility>
 
 #include "base/safetensors_shards.h"
 #include "checkpoint/companion_files.h"
 #include "models/family.h"
+#include "models/stacked_experts.h"
+#include "models/stored_weights.h"
 
 namespace trine::checkpoint {
 namespace {
@@ -21,6 +24,8 @@ Result<base::Json> read_config(const std::filesystem::path& path) {
   if (!fields.has("quantization_config")) return config;
   TRINE_ASSIGN_OR_RETURN(const auto quantization, fields.object("quantization_config"));
   TRINE_ASSIGN_OR_RETURN(const auto method, quantization.string_or("quant_method", "unnamed"));
+  // Formats some models are released in; their families know what to do with them.
+  if (method == "fp8" || method == "mxfp4") return config;
   return fail(ErrorCode::kUnsupported,
               "{}: the model is already quantized (quant_method \"{}\"), expected an original "
               "checkpoint",
@@ -29,11 +34,22 @@ Result<base::Json> read_config(const std::filesystem::path& path) {
 
 bool is_rotary_table(std::string_view name) { return name.ends_with(".rotary_emb.inv_freq"); }
 
-std::vector<StoredTensor> collect_tensors(const std::vector<base::SafetensorsFile>& files) {
+/// True for "model.layers.<n>.…" with n at or beyond `num_layers`.
+bool is_extra_layer(std::string_view name, std::size_t num_layers) {
+  constexpr std::string_view kPrefix = "model.layers.";
+  if (!name.starts_with(kPrefix)) return false;
+  std::size_t index = 0;
+  const char* digits = name.data() + kPrefix.size();
+  const auto [end, error] = std::from_chars(digits, name.data() + name.size(), index);
+  return error == std::errc{} && end != digits && index >= num_layers;
+}
+
+std::vector<StoredTensor> collect_tensors(const std::vector<base::SafetensorsFile>& files,
+                                          std::size_t num_layers) {
   std::vector<StoredTensor> tensors;
   for (std::size_t index = 0; index < files.size(); ++index) {
     for (const base::TensorEntry& entry : files[index].tensors()) {
-      if (is_rotary_table(entry.name)) continue;
+      if (is_rotary_table(entry.name) || is_extra_layer(entry.name, num_layers)) continue;
       tensors.push_back(
           {entry.name, {entry.dtype, entry.shape, files[index].bytes(entry)}, index});
     }
@@ -51,7 +67,7 @@ Checkpoint::Checkpoint(std::filesystem::path directory, base::Json config, Model
       config_(std::move(config)),
       spec_(std::move(spec)),
       files_(std::move(files)),
-      tensors_(collect_tensors(files_)) {}
+      tensors_(collect_tensors(files_, spec_.layers.size())) {}
 
 Result<Checkpoint> Checkpoint::open(const std::filesystem::path& directory) {
   const auto config_path = directory / "config.json";
@@ -60,7 +76,11 @@ Result<Checkpoint> Checkpoint::open(const std::filesystem::path& directory) {
                                              base::JsonFields(config, config_path.string())));
   TRINE_ASSIGN_OR_RETURN(auto files, base::open_safetensors_shards(directory));
   Checkpoint opened(directory, std::move(config), std::move(spec), std::move(files));
-  TRINE_RETURN_IF_ERROR(opened.check_complete());
+  models::adopt_stacked_experts(
+      opened.spec_, [&](const std::string& name) { return opened.find(name) != nullptr; });
+  if (const Status complete = opened.check_complete(); !complete) {
+    return fail(complete.error().code, "{}: {}", directory.string(), complete.error().message);
+  }
   return opened;
 }
 
@@ -71,57 +91,46 @@ const StoredTensor* Checkpoint::find(std::string_view name) const noexcept {
   return found == tensors_.end() || found->name != name ? nullptr : &*found;
 }
 
-Status Checkpoint::check_tensor(const std::string& name,
-                                const std::vector<std::size_t>& shape) const {
+Result<TensorView> Checkpoint::lookup(const std::string& name) const {
   const StoredTensor* tensor = find(name);
-  if (tensor == nullptr) {
-    return fail(ErrorCode::kNotFound, "{}: tensor \"{}\" is missing, expected shape {}",
-                directory_.string(), name, base::shape_text(shape));
-  }
-  if (tensor->view.shape != shape) {
-    return fail(ErrorCode::kMalformed,
-                "{}: tensor \"{}\" has shape {}, config.json asks for {}", directory_.string(),
-                name, base::shape_text(tensor->view.shape), base::shape_text(shape));
-  }
-  const DType dtype = tensor->view.dtype;
-  if (dtype != DType::kF32 && dtype != DType::kF16 && dtype != DType::kBF16) {
-    return fail(ErrorCode::kUnsupported,
-                "{}: tensor \"{}\" has dtype {}, expected F32, F16 or BF16",
-                directory_.string(), name, name_of(dtype));
-  }
-  return {};
+  if (tensor != nullptr) return tensor->view;
+  return fail(ErrorCode::kNotFound, "tensor \"{}\" is missing", name);
 }
 
 Status Checkpoint::check_complete() const {
-  for (const MatrixSpec* matrix : all_matrices(spec_)) {
-    TRINE_RETURN_IF_ERROR(
-        check_tensor(matrix->name, {matrix->out_features, matrix->in_features}));
+  for (const MatrixSpec* matrix_spec : all_matrices(spec_)) {
+    TRINE_RETURN_IF_ERROR(matrix(*matrix_spec));
   }
-  for (const std::string& norm : norm_names(spec_)) {
-    TRINE_RETURN_IF_ERROR(check_tensor(norm, {spec_.hidden_size}));
+  for (const VectorSpec* vector_spec : all_vectors(spec_)) {
+    TRINE_RETURN_IF_ERROR(vector(*vector_spec));
   }
   return {};
 }
 
-Result<models::WeightView> Checkpoint::weight(std::string_view name) const {
-  const StoredTensor* tensor = find(name);
-  if (tensor == nullptr) {
-    return fail(ErrorCode::kNotFound, "{}: there is no tensor \"{}\"", directory_.string(),
-                name);
-  }
-  return models::WeightView(tensor->view);
+Result<models::WeightView> Checkpoint::matrix(const MatrixSpec& spec) const {
+  return models::stored_matrix(spec, [this](const std::string& name) { return lookup(name); });
 }
 
-void Checkpoint::release(std::string_view name) const {
-  const StoredTensor* tensor = find(name);
-  if (tensor == nullptr) return;
-  files_[tensor->file_index].file().release_pages(tensor->view.bytes);
+Result<std::vector<float>> Checkpoint::vector(const VectorSpec& spec) const {
+  return models::stored_vector(spec, [this](const std::string& name) { return lookup(name); });
+}
+
+void Checkpoint::release(const MatrixSpec& spec) const {
+  for (const std::string& name : models::tensors_of(spec)) release(name);
+}
+
+void Checkpoint::release(std::string_view tensor) const {
+  const StoredTensor* stored = find(tensor);
+  if (stored == nullptr) return;
+  files_[stored->file_index].file().release_pages(stored->view.bytes);
 }
 
 std::vector<std::string> Checkpoint::unused_tensors() const {
-  const auto norms = norm_names(spec_);
-  std::set<std::string_view> used(norms.begin(), norms.end());
-  for (const MatrixSpec* matrix : all_matrices(spec_)) used.insert(matrix->name);
+  std::set<std::string> used;
+  for (const MatrixSpec* matrix_spec : all_matrices(spec_)) {
+    for (std::string& name : models::tensors_of(*matrix_spec)) used.insert(std::move(name));
+  }
+  for (const VectorSpec* vector_spec : all_vectors(spec_)) used.insert(tensor_of(*vector_spec));
   std::vector<std::string> unused;
   for (const StoredTensor& tensor : tensors_) {
     if (!used.contains(tensor.name)) unused.push_back(tensor.name);

@@ -36,16 +36,19 @@ class Checkpoint final : public models::WeightSource {
   /// config with `quantization_config` (already compressed). kMalformed: everything else.
   [[nodiscard]] static Result<Checkpoint> open(const std::filesystem::path& directory);
 
-  [[nodiscard]] Result<models::WeightView> weight(std::string_view name) const override;
-  void release(std::string_view name) const override;
+  [[nodiscard]] Result<models::WeightView> matrix(const MatrixSpec& spec) const override;
+  [[nodiscard]] Result<std::vector<float>> vector(const VectorSpec& spec) const override;
+  void release(const MatrixSpec& spec) const override;
+  void release(std::string_view tensor) const;
 
   [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }
   /// config.json as it stands.
   [[nodiscard]] const base::Json& config() const noexcept { return config_; }
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
 
-  /// Every tensor, sorted by name whatever file it lies in. Stored rotary tables
-  /// ("….rotary_emb.inv_freq", left behind by old exporters) are not among them.
+  /// Every tensor, sorted by name whatever file it lies in. Not among them: stored rotary tables
+  /// ("….rotary_emb.inv_freq", left behind by old exporters) and layers beyond
+  /// num_hidden_layers (DeepSeek-V3's multi-token prediction).
   [[nodiscard]] std::span<const StoredTensor> tensors() const noexcept { return tensors_; }
   /// Names of the tensors the family does not ask for, sorted.
   [[nodiscard]] std::vector<std::string> unused_tensors() const;
@@ -60,8 +63,7 @@ class Checkpoint final : public models::WeightSource {
   Checkpoint(std::filesystem::path directory, base::Json config, ModelSpec spec,
              std::vector<base::SafetensorsFile> files);
   [[nodiscard]] const StoredTensor* find(std::string_view name) const noexcept;
-  [[nodiscard]] Status check_tensor(const std::string& name,
-                                    const std::vector<std::size_t>& shape) const;
+  [[nodiscard]] Result<TensorView> lookup(const std::string& name) const;
   [[nodiscard]] Status check_complete() const;
 
   std::filesystem::path directory_;

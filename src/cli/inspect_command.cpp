@@ -78,12 +78,15 @@ std::string describe_shape(const ModelInspection& model) {
       "size          {}\n"
       "layers        {}, hidden {}, vocabulary {}, context {}\n"
       "attention     {} heads, {} key/value heads, head width {}\n"
-      "experts       {} of width {}, {} per token\n",
+      "experts       {}\n",
       model.family, format_count(model.num_parameters), format_count(model.active_parameters),
       format_bytes(static_cast<double>(model.stored_bytes)), model.num_hidden_layers,
       model.hidden_size, model.vocab_size, model.max_position_embeddings,
-      model.num_attention_heads, model.num_key_value_heads, model.head_dim, model.num_experts,
-      model.moe_intermediate_size, model.experts_per_token);
+      model.num_attention_heads, model.num_key_value_heads, model.head_dim,
+      model.num_experts == 0
+          ? "none"
+          : fmt::format("{} of width {}, {} per token", model.num_experts,
+                        model.moe_intermediate_size, model.experts_per_token));
 }
 
 std::string describe(const ModelInspection& model, bool matrices) {
@@ -95,11 +98,11 @@ std::string describe(const ModelInspection& model, bool matrices) {
                     model.compression->weight_error,
                     format_bytes(static_cast<double>(model.compression->original_bytes)));
   }
-  text += fmt::format("\n{:<10} {:>9} {:>10} {:>10} {:>16}\n", "role", "matrices", "weights",
+  text += fmt::format("\n{:<13} {:>9} {:>10} {:>10} {:>16}\n", "role", "matrices", "weights",
                       "size", "bits per weight");
   for (const RoleInspection& role : model.roles) {
     text += fmt::format(
-        "{:<10} {:>9} {:>10} {:>10} {:>16.3f}\n", role.role, role.num_matrices,
+        "{:<13} {:>9} {:>10} {:>10} {:>16.3f}\n", role.role, role.num_matrices,
         format_count(role.num_weights), format_bytes(static_cast<double>(role.stored_bytes)),
         8.0 * static_cast<double>(role.stored_bytes) / static_cast<double>(role.num_weights));
   }

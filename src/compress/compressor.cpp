@@ -10,6 +10,7 @@
 #include "core/finite_check.h"
 #include "kernels/block_codec.h"
 #include "kernels/kernel_table.h"
+#include "models/stored_weights.h"
 #include "packed/packed_writer.h"
 
 namespace trine::compress {
@@ -60,22 +61,36 @@ SquaredError measure_error(MatrixView weights, const PackedMatrixView& packed, i
   return total;
 }
 
-/// The matrix as fp32.
-std::vector<float> widen(const TensorView& tensor, int threads) {
+/// The matrix as fp32, whatever it is stored as; it is not packed.
+std::vector<float> widen(const MatrixSpec& spec, const models::WeightView& weight, int threads) {
   const kernels::KernelTable& table = *kernels::runnable_tables().back();
-  std::vector<float> values(tensor.num_elements());
-  if (tensor.dtype == DType::kF32) {
-    std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
-    return values;
-  }
-  const auto widen_16 = tensor.dtype == DType::kF16 ? table.widen_f16 : table.widen_bf16;
-  const std::size_t rows = tensor.shape.front();
-  const std::size_t cols = values.size() / rows;
+  std::vector<float> values(spec.out_features * spec.in_features);
+  const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight);
+  const auto* tensor = std::get_if<TensorView>(&weight);
+  check(reader != nullptr || tensor != nullptr, "compress: the source is packed already");
+  const std::size_t width = spec.in_features;
 #pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::size_t row = 0; row < rows; ++row) {
-    widen_16(tensor.bytes.data() + row * cols * 2, values.data() + row * cols, cols);
+  for (std::size_t row = 0; row < spec.out_features; ++row) {
+    float* target = values.data() + row * width;
+    if (reader != nullptr) {
+      (*reader)->read_rows(row, 1, target);
+      continue;
+    }
+    const std::uint8_t* source = tensor->bytes.data() + row * width * bits_of(tensor->dtype) / 8;
+    switch (tensor->dtype) {
+      case DType::kF16: table.widen_f16(source, target, width); break;
+      case DType::kBF16: table.widen_bf16(source, target, width); break;
+      default: std::memcpy(target, source, width * sizeof(float));
+    }
   }
   return values;
+}
+
+/// fp32 values seen as a tensor, for require_finite.
+TensorView as_tensor(const std::vector<float>& values) {
+  return {DType::kF32,
+          {values.size()},
+          {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}};
 }
 
 /// One run of the compressor.
@@ -84,15 +99,14 @@ class Run {
   Run(const checkpoint::Checkpoint& source, const Recipe& recipe, int threads,
       const base::ProgressSink& progress)
       : source_(source), recipe_(recipe), threads_(threads), progress_(progress) {
-    for (const StoredTensor& tensor : source.tensors()) {
-      tensors_[tensor.name] = &tensor;
-      total_weights_ += tensor.view.num_elements();
-    }
+    for (const StoredTensor& tensor : source.tensors()) tensors_[tensor.name] = &tensor;
     matrices_ = compressible_matrices(source.spec());
     untouched_ = tensors_;
     for (const MatrixSpec* matrix : matrices_) {
-      untouched_.erase(matrix->name);
+      for (const std::string& name : models::tensors_of(*matrix)) untouched_.erase(name);
+      total_weights_ += matrix->out_features * matrix->in_features;
     }
+    for (const auto& [name, tensor] : untouched_) total_weights_ += tensor->view.num_elements();
   }
 
   Result<packed::Manifest> write(const std::filesystem::path& target) {
@@ -137,11 +151,12 @@ class Run {
   }
 
   Status write_packed(const MatrixSpec& spec, packed::PackedWriter& writer) {
-    const TensorView& tensor = tensors_.at(spec.name)->view;
-    TRINE_RETURN_IF_ERROR(read_source(spec.name, tensor));
-    const int threads = threads_for(tensor.num_elements());
-    const std::vector<float> values = widen(tensor, threads);
-    source_.release(spec.name);
+    TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, source_.matrix(spec));
+    for (const std::string& name : models::tensors_of(spec)) take_hash(*tensors_.at(name));
+    const int threads = threads_for(spec.out_features * spec.in_features);
+    const std::vector<float> values = widen(spec, weight, threads);
+    source_.release(spec);
+    TRINE_RETURN_IF_ERROR(require_finite(spec.name, as_tensor(values)));
     const MatrixView weights{spec.out_features, spec.in_features, values};
     auto quantized = quantizer_->quantize(
         weights, {.bits = recipe_.bits, .group_size = recipe_.group_size, .threads = threads});
@@ -161,18 +176,18 @@ class Run {
   }
 
   Status write_untouched(const StoredTensor& tensor, packed::PackedWriter& writer) {
-    TRINE_RETURN_IF_ERROR(read_source(tensor.name, tensor.view));
+    TRINE_RETURN_IF_ERROR(require_finite(tensor.name, tensor.view));
+    take_hash(tensor);
     TRINE_RETURN_IF_ERROR(writer.append(tensor.view.bytes));
     source_.release(tensor.name);
     report(tensor.name, tensor.view.num_elements());
     return {};
   }
 
-  /// Refuses what cannot be a weight and takes the tensor's hash.
-  Status read_source(const std::string& name, const TensorView& tensor) {
-    TRINE_RETURN_IF_ERROR(require_finite(name, tensor));
-    source_hashes_[name] = base::xxh3(tensor.bytes);
-    return {};
+  /// Once per tensor: stacked ones hold many matrices.
+  void take_hash(const StoredTensor& tensor) {
+    if (source_hashes_.contains(tensor.name)) return;
+    source_hashes_[tensor.name] = base::xxh3(tensor.view.bytes);
   }
 
   void report(const std::string& name, std::size_t weights) {

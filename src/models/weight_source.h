@@ -1,29 +1,36 @@
 // Where weights come from. The runtime and the compressor see only this.
 #pragma once
 
-#include <string_view>
+#include <memory>
 #include <variant>
+#include <vector>
 
 #include "base/result.h"
+#include "core/model_spec.h"
 #include "core/packed_matrix.h"
+#include "core/row_reader.h"
 #include "core/tensor_view.h"
 
 namespace trine::models {
 
-/// A weight as stored: dense numbers, or packed codes.
-using WeightView = std::variant<TensorView, PackedMatrixView>;
+/// A matrix as stored: dense numbers [out_features, in_features] in F32, F16 or BF16; packed
+/// codes; or anything else behind a reader of rows.
+using WeightView =
+    std::variant<TensorView, PackedMatrixView, std::shared_ptr<const RowReader>>;
 
-/// A model's tensors by name. Views stay valid while the source lives. Thread-safe.
+/// A model's weights. Views stay valid while the source lives. Thread-safe.
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
 
-  /// The tensor `name` of the checkpoint ("model.norm.weight"), packed or dense.
-  /// kNotFound, with the name, when there is none.
-  [[nodiscard]] virtual Result<WeightView> weight(std::string_view name) const = 0;
+  /// kNotFound, kMalformed or kUnsupported name the tensor, what was found, what was expected.
+  [[nodiscard]] virtual Result<WeightView> matrix(const MatrixSpec& spec) const = 0;
 
-  /// Hint: the bytes of `name` will not be needed soon and may leave memory.
-  virtual void release(std::string_view name) const = 0;
+  /// The numbers of a vector, widened to fp32.
+  [[nodiscard]] virtual Result<std::vector<float>> vector(const VectorSpec& spec) const = 0;
+
+  /// Hint: the bytes of `spec` will not be needed soon and may leave memory.
+  virtual void release(const MatrixSpec& spec) const = 0;
 };
 
 }  // namespace trine::models

@@ -7,6 +7,7 @@
 #include "core/finite_check.h"
 #include "kernels/block_codec.h"
 #include "models/family.h"
+#include "models/stored_weights.h"
 #include "packed/packed_writer.h"
 
 namespace trine::packed {
@@ -108,52 +109,46 @@ Status PackedModel::check_packed(const std::string& name, const Stored& stored) 
   return {};
 }
 
-Status PackedModel::check_needed(const std::string& name,
-                                 const std::vector<std::size_t>& shape) const {
-  TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, this->weight(name));
-  std::vector<std::size_t> found;
-  if (const auto* packed = std::get_if<PackedMatrixView>(&weight)) {
-    found = {packed->layout.out_features, packed->layout.in_features};
-  } else {
-    found = std::get<TensorView>(weight).shape;
-  }
-  if (found != shape) {
-    return fail(ErrorCode::kMalformed, "{}: {} has shape {}, config.json asks for {}", name_,
-                name, base::shape_text(found), base::shape_text(shape));
-  }
-  return {};
-}
-
 Status PackedModel::check_tensors() const {
   for (const auto& [name, stored] : tensors_) {
     if (stored.matrix != nullptr) TRINE_RETURN_IF_ERROR(check_packed(name, stored));
   }
-  for (const MatrixSpec* matrix : all_matrices(spec_)) {
-    TRINE_RETURN_IF_ERROR(
-        check_needed(matrix->name, {matrix->out_features, matrix->in_features}));
-  }
-  for (const std::string& norm : norm_names(spec_)) {
-    TRINE_RETURN_IF_ERROR(check_needed(norm, {spec_.hidden_size}));
-  }
+  for (const MatrixSpec* spec : all_matrices(spec_)) TRINE_RETURN_IF_ERROR(matrix(*spec));
+  for (const VectorSpec* spec : all_vectors(spec_)) TRINE_RETURN_IF_ERROR(vector(*spec));
   return {};
 }
 
-Result<models::WeightView> PackedModel::weight(std::string_view name) const {
-  const auto packed = tensors_.find(packed_name(name));
-  if (packed != tensors_.end() && packed->second.matrix != nullptr) {
-    const Stored& stored = packed->second;
-    return PackedMatrixView{stored.matrix->layout, stored.file->bytes(*stored.entry)};
-  }
-  const auto found = tensors_.find(std::string(name));
+Result<TensorView> PackedModel::lookup(const std::string& name) const {
+  const auto found = tensors_.find(name);
   if (found == tensors_.end()) {
-    return fail(ErrorCode::kNotFound, "{}: there is no tensor {}", name_, name);
+    return fail(ErrorCode::kNotFound, "{}: tensor {} is missing", name_, name);
   }
   return view_of(*found->second.file, *found->second.entry);
 }
 
-void PackedModel::release(std::string_view name) const {
-  for (const std::string& stored_name : {packed_name(name), std::string(name)}) {
-    const auto found = tensors_.find(stored_name);
+Result<models::WeightView> PackedModel::matrix(const MatrixSpec& spec) const {
+  const auto packed = tensors_.find(packed_name(spec.name));
+  if (packed == tensors_.end() || packed->second.matrix == nullptr) {
+    return models::stored_matrix(spec, [this](const std::string& name) { return lookup(name); });
+  }
+  const PackedLayout& layout = packed->second.matrix->layout;
+  if (layout.out_features != spec.out_features || layout.in_features != spec.in_features) {
+    return fail(ErrorCode::kMalformed, "{}: {} has shape [{}, {}], config.json asks for [{}, {}]",
+                name_, spec.name, layout.out_features, layout.in_features, spec.out_features,
+                spec.in_features);
+  }
+  return PackedMatrixView{layout, packed->second.file->bytes(*packed->second.entry)};
+}
+
+Result<std::vector<float>> PackedModel::vector(const VectorSpec& spec) const {
+  return models::stored_vector(spec, [this](const std::string& name) { return lookup(name); });
+}
+
+void PackedModel::release(const MatrixSpec& spec) const {
+  std::vector<std::string> names = models::tensors_of(spec);
+  names.push_back(packed_name(spec.name));
+  for (const std::string& name : names) {
+    const auto found = tensors_.find(name);
     if (found == tensors_.end()) continue;
     const Stored& stored = found->second;
     stored.file->file().release_pages(stored.file->bytes(*stored.entry));

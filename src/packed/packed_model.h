@@ -28,8 +28,9 @@ class PackedModel final : public models::WeightSource {
   /// computes and lies 64-byte aligned. Values are looked at by verify().
   [[nodiscard]] static Result<PackedModel> open(const std::filesystem::path& directory);
 
-  [[nodiscard]] Result<models::WeightView> weight(std::string_view name) const override;
-  void release(std::string_view name) const override;
+  [[nodiscard]] Result<models::WeightView> matrix(const MatrixSpec& spec) const override;
+  [[nodiscard]] Result<std::vector<float>> vector(const VectorSpec& spec) const override;
+  void release(const MatrixSpec& spec) const override;
 
   /// Reads every byte: checksums, finite scales, zeros and weights. kChecksum or kMalformed names
   /// the tensor.
@@ -49,8 +50,7 @@ class PackedModel final : public models::WeightSource {
   PackedModel() = default;
   [[nodiscard]] Status index_tensors();
   [[nodiscard]] Status check_packed(const std::string& name, const Stored& stored) const;
-  [[nodiscard]] Status check_needed(const std::string& name,
-                                    const std::vector<std::size_t>& shape) const;
+  [[nodiscard]] Result<TensorView> lookup(const std::string& name) const;
   [[nodiscard]] Status check_tensors() const;
   [[nodiscard]] Status verify_tensor(const std::string& name, const Stored& stored) const;
 

@@ -108,8 +108,12 @@ Status PackedWriter::finish(base::Json config, Manifest& manifest) {
   check(next_tensor_ == tensors_.size(), "PackedWriter::finish: tensors are missing");
   manifest.checksums = checksums_;
   manifest.totals.stored_bytes = stored_bytes_;
-  config["quantization_config"] = {{"quant_method", kQuantMethod},
-                                   {"format_version", kFormatVersion}};
+  base::Json quantization = {{"quant_method", kQuantMethod}, {"format_version", kFormatVersion}};
+  // What is kept in the original's own encoding (FP8 latents, say) is still read by its rules.
+  if (config.contains("quantization_config")) {
+    quantization["source"] = config["quantization_config"];
+  }
+  config["quantization_config"] = std::move(quantization);
   TRINE_RETURN_IF_ERROR(write_json("model.safetensors.index.json", index_json()));
   TRINE_RETURN_IF_ERROR(write_json(kManifestFile, to_json(manifest)));
   TRINE_RETURN_IF_ERROR(write_json("config.json", config));

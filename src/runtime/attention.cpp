@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "kernels/linalg/blas.h"
@@ -32,10 +33,11 @@ std::vector<Task> divide(std::span<const AttentionRows> sequences, std::size_t n
   return tasks;
 }
 
-/// softmax of scores[first, last), zeros elsewhere in [0, count).
-void masked_softmax(float* scores, std::size_t first, std::size_t last, std::size_t count) {
-  const float largest = *std::max_element(scores + first, scores + last);
-  float sum = 0.0f;
+/// softmax of scores[first, last) and the sink, zeros elsewhere in [0, count).
+void masked_softmax(float* scores, std::size_t first, std::size_t last, std::size_t count,
+                    float sink) {
+  const float largest = std::max(sink, *std::max_element(scores + first, scores + last));
+  float sum = std::exp(sink - largest);
   for (std::size_t i = first; i < last; ++i) {
     scores[i] = std::exp(scores[i] - largest);
     sum += scores[i];
@@ -50,6 +52,8 @@ void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
   const AttentionRows& sequence = *task.sequence;
   const std::size_t query_width = shape.num_heads * shape.head_dim;
   const std::size_t key_width = shape.num_key_value_heads * shape.head_dim;
+  const std::size_t output_width = shape.num_heads * shape.v_head_dim;
+  const std::size_t value_width = shape.num_key_value_heads * shape.v_head_dim;
   const std::size_t key_head = task.head / (shape.num_heads / shape.num_key_value_heads);
   const std::size_t first_position = sequence.past + task.first_row;
   const std::size_t num_keys = first_position + task.num_rows;
@@ -59,21 +63,23 @@ void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
   const std::size_t seen = num_keys - skipped;
 
   float* scores = compute.thread_scratch(task.num_rows * seen);
-  const std::size_t row_offset =
-      (sequence.first_row + task.first_row) * query_width + task.head * shape.head_dim;
-  const std::size_t key_offset = skipped * key_width + key_head * shape.head_dim;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
-  kernels::multiply_transposed(task.num_rows, seen, shape.head_dim, scale,
-                               {queries + row_offset, query_width},
-                               {sequence.keys + key_offset, key_width}, {scores, seen});
+  const std::size_t row_index = sequence.first_row + task.first_row;
+  const float* rows = queries + row_index * query_width + task.head * shape.head_dim;
+  const float* keys = sequence.keys + skipped * key_width + key_head * shape.head_dim;
+  const float* values = sequence.values + skipped * value_width + key_head * shape.v_head_dim;
+  kernels::multiply_transposed(task.num_rows, seen, shape.head_dim,
+                               static_cast<float>(shape.softmax_scale), {rows, query_width},
+                               {keys, key_width}, {scores, seen});
+  const float sink = shape.sinks.empty() ? -std::numeric_limits<float>::infinity()
+                                         : shape.sinks[task.head];
   for (std::size_t row = 0; row < task.num_rows; ++row) {
     const std::size_t end = first_position + row + 1;  // a row sees itself and what came before
     const std::size_t begin = std::max(skipped, end > window ? end - window : 0);
-    masked_softmax(scores + row * seen, begin - skipped, end - skipped, seen);
+    masked_softmax(scores + row * seen, begin - skipped, end - skipped, seen, sink);
   }
-  kernels::multiply(task.num_rows, shape.head_dim, seen, {scores, seen},
-                    {sequence.values + key_offset, key_width},
-                    {outputs + row_offset, query_width});
+  kernels::multiply(task.num_rows, shape.v_head_dim, seen, {scores, seen}, {values, value_width},
+                    {outputs + row_index * output_width + task.head * shape.v_head_dim,
+                     output_width});
 }
 
 }  // namespace

@@ -3,28 +3,26 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
 #include "core/model_spec.h"
 #include "models/weight_source.h"
-#include "runtime/attention.h"
+#include "runtime/attention_block.h"
 #include "runtime/compute.h"
 #include "runtime/experts.h"
+#include "runtime/gated_mlp.h"
 #include "runtime/kv_cache.h"
 #include "runtime/linear.h"
+#include "runtime/norm.h"
 #include "runtime/rope.h"
 
 namespace trine::runtime {
 
-/// New tokens of one sequence: a whole prompt (prefill) or one token (decode).
-struct SequenceStep {
-  std::span<const std::int32_t> token_ids{};
-  KvCache* cache = nullptr;  ///< receives the tokens' keys and values
-};
-
-/// Experts chosen in one forward call: per layer [tokens, experts_per_token], best first.
+/// Experts chosen in one forward call: per layer that has experts [tokens, experts_per_token],
+/// best first.
 using RoutingTrace = std::vector<Routing>;
 
 /// A model ready to run. The weight source must outlive it. One caller at a time.
@@ -54,24 +52,27 @@ class Engine {
 
  private:
   struct Layer {
-    std::vector<float> input_norm{};
-    std::vector<float> post_attention_norm{};
-    Linear q_proj{}, k_proj{}, v_proj{}, o_proj{};
-    Experts experts{};
+    Norm input_norm{}, post_attention_norm{};
+    AttentionBlock attention{};
+    std::optional<GatedMlp> dense{};
+    std::optional<Experts> experts{};
   };
   struct Batch;  // what one forward call keeps between layers
 
   Engine(const ModelSpec& spec, const kernels::KernelTable& table, int threads);
 
+  [[nodiscard]] static Result<Layer> load_layer(const ModelSpec& spec, std::size_t index,
+                                                const models::WeightSource& source);
   [[nodiscard]] Status check_steps(std::span<const SequenceStep> steps) const;
-  void embed(std::span<const SequenceStep> steps, Batch& batch) const;
-  void run_attention(std::size_t layer, std::span<const SequenceStep> steps, Batch& batch);
+  void embed(std::span<const SequenceStep> steps, Batch& batch);
+  void run_layer(const Layer& layer, std::span<const SequenceStep> steps, Batch& batch,
+                 RoutingTrace* trace);
 
   ModelSpec spec_;
   Compute compute_;
   RotaryTable rotary_;
-  TensorView embed_tokens_{};
-  std::vector<float> final_norm_{};
+  Linear embed_tokens_{};
+  Norm final_norm_{};
   Linear lm_head_{};
   std::vector<Layer> layers_{};
 };

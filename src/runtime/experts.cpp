@@ -1,10 +1,8 @@
 #include "runtime/experts.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 
 namespace trine::runtime {
 namespace {
@@ -25,16 +23,6 @@ std::vector<std::vector<Assignment>> group_by_expert(const Routing& routing,
   return groups;
 }
 
-/// gate = silu(gate) ⊙ up, with silu(x) = x / (1 + e^−x).
-void swiglu(Compute& compute, std::vector<float>& gate, const std::vector<float>& up) {
-  constexpr std::size_t kExpCost = 16;  // one exponential, in multiplications
-#pragma omp parallel for num_threads(compute.threads_for(gate.size() * kExpCost)) \
-    schedule(static)
-  for (std::size_t i = 0; i < gate.size(); ++i) {
-    gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
-  }
-}
-
 std::vector<float> gather_rows(const float* inputs, std::size_t width,
                                const std::vector<Assignment>& group) {
   std::vector<float> rows(group.size() * width);
@@ -47,94 +35,73 @@ std::vector<float> gather_rows(const float* inputs, std::size_t width,
 
 }  // namespace
 
-Routing route_softmax_top_k(const std::vector<float>& router_logits, std::size_t num_experts,
-                            std::size_t experts_per_token) {
-  Routing routing{.experts_per_token = experts_per_token};
-  std::vector<float> probabilities(num_experts);
-  std::vector<std::int32_t> order(num_experts);
-  for (std::size_t first = 0; first < router_logits.size(); first += num_experts) {
-    const float* logits = router_logits.data() + first;
-    const float largest = *std::max_element(logits, logits + num_experts);
-    float sum = 0.0f;
-    for (std::size_t e = 0; e < num_experts; ++e) {
-      probabilities[e] = std::exp(logits[e] - largest);
-      sum += probabilities[e];
-    }
-    for (float& probability : probabilities) probability /= sum;
-    std::iota(order.begin(), order.end(), 0);
-    const auto last = order.begin() + static_cast<std::ptrdiff_t>(experts_per_token);
-    std::partial_sort(order.begin(), last, order.end(), [&](std::int32_t a, std::int32_t b) {
-      const float left = probabilities[static_cast<std::size_t>(a)];
-      const float right = probabilities[static_cast<std::size_t>(b)];
-      return left != right ? left > right : a < b;
-    });
-    float kept = 0.0f;
-    for (auto it = order.begin(); it != last; ++it) {
-      kept += probabilities[static_cast<std::size_t>(*it)];
-    }
-    for (auto it = order.begin(); it != last; ++it) {
-      routing.experts.push_back(*it);
-      routing.weights.push_back(probabilities[static_cast<std::size_t>(*it)] / kept);
-    }
-  }
-  return routing;
-}
-
-Result<Experts> Experts::load(const MoeSpec& spec, const models::WeightSource& source) {
+Result<Experts> Experts::load(const MoeSpec& spec, const ModelSpec& model,
+                              const models::WeightSource& source) {
   Experts loaded;
-  loaded.experts_per_token_ = spec.experts_per_token;
-  TRINE_ASSIGN_OR_RETURN(loaded.router_, Linear::load(spec.router, source));
-  for (const ExpertSpec& expert : spec.experts) {
-    Expert& target = loaded.experts_.emplace_back();
-    TRINE_ASSIGN_OR_RETURN(target.gate_proj, Linear::load(expert.gate_proj, source));
-    TRINE_ASSIGN_OR_RETURN(target.up_proj, Linear::load(expert.up_proj, source));
-    TRINE_ASSIGN_OR_RETURN(target.down_proj, Linear::load(expert.down_proj, source));
+  loaded.rule_ = spec.router;
+  TRINE_ASSIGN_OR_RETURN(loaded.router_, Linear::load(spec.router.matrix, source));
+  if (spec.router.selection_bias.exists()) {
+    TRINE_ASSIGN_OR_RETURN(loaded.selection_bias_, source.vector(spec.router.selection_bias));
   }
+  for (const ExpertSpec& expert : spec.experts) {
+    TRINE_ASSIGN_OR_RETURN(auto mlp, GatedMlp::load(expert, model, source));
+    loaded.experts_.push_back(std::move(mlp));
+  }
+  if (spec.shared_expert) {
+    TRINE_ASSIGN_OR_RETURN(loaded.shared_expert_,
+                           GatedMlp::load(*spec.shared_expert, model, source));
+  }
+  TRINE_ASSIGN_OR_RETURN(loaded.shared_expert_gate_,
+                         Linear::load(spec.shared_expert_gate, source));
   return loaded;
 }
 
+void Experts::add_shared(Compute& compute, const float* inputs, std::size_t num_tokens,
+                         std::vector<float>& outputs) const {
+  const std::vector<float> shared = shared_expert_->apply(compute, inputs, num_tokens);
+  std::vector<float> gates(num_tokens, 1.0f);
+  if (shared_expert_gate_.exists()) {
+    multiply(compute, std::array{LinearCall{&shared_expert_gate_, gates.data()}}, inputs,
+             num_tokens);
+    for (float& gate : gates) gate = 1.0f / (1.0f + std::exp(-gate));
+  }
+  const std::size_t hidden = router_.in_features();
+  for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i] += gates[i / hidden] * shared[i];
+}
+
 Routing Experts::apply(Compute& compute, const float* inputs, std::size_t num_tokens,
-                       float* stream) const {
+                       std::vector<float>& outputs) const {
   const std::size_t hidden = router_.in_features();
   std::vector<float> router_logits(num_tokens * experts_.size());
   multiply(compute, std::array{LinearCall{&router_, router_logits.data()}}, inputs, num_tokens);
-  Routing routing = route_softmax_top_k(router_logits, experts_.size(), experts_per_token_);
+  Routing routing = route(rule_, router_logits, selection_bias_);
 
+  outputs.assign(num_tokens * hidden, 0.0f);
   const auto groups = group_by_expert(routing, experts_.size());
   for (std::size_t index = 0; index < experts_.size(); ++index) {
     const auto& group = groups[index];
     if (group.empty()) continue;
-    const Expert& expert = experts_[index];
     const std::vector<float> rows = gather_rows(inputs, hidden, group);
-    std::vector<float> gate(group.size() * expert.gate_proj.out_features());
-    std::vector<float> up(gate.size());
-    multiply(compute,
-             std::array{LinearCall{&expert.gate_proj, gate.data()},
-                        LinearCall{&expert.up_proj, up.data()}},
-             rows.data(), group.size());
-    swiglu(compute, gate, up);
-    std::vector<float> outputs(group.size() * hidden);
-    multiply(compute, std::array{LinearCall{&expert.down_proj, outputs.data()}}, gate.data(),
-             group.size());
+    const std::vector<float> results = experts_[index].apply(compute, rows.data(), group.size());
     for (std::size_t i = 0; i < group.size(); ++i) {
-      float* target = stream + group[i].token * hidden;
+      float* target = outputs.data() + group[i].token * hidden;
       for (std::size_t c = 0; c < hidden; ++c) {
-        target[c] += group[i].weight * outputs[i * hidden + c];
+        target[c] += group[i].weight * results[i * hidden + c];
       }
     }
   }
+  if (shared_expert_) add_shared(compute, inputs, num_tokens, outputs);
   return routing;
 }
 
 double Experts::active_bytes() const {
   double all = 0.0;
-  for (const Expert& expert : experts_) {
-    all += static_cast<double>(expert.gate_proj.stored_bytes() + expert.up_proj.stored_bytes() +
-                               expert.down_proj.stored_bytes());
-  }
-  const double share =
-      static_cast<double>(experts_per_token_) / static_cast<double>(experts_.size());
-  return all * share + static_cast<double>(router_.stored_bytes());
+  for (const GatedMlp& expert : experts_) all += static_cast<double>(expert.stored_bytes());
+  const double share = static_cast<double>(rule_.experts_per_token) /
+                       static_cast<double>(experts_.size());
+  auto bytes = all * share + static_cast<double>(router_.stored_bytes());
+  if (shared_expert_) bytes += static_cast<double>(shared_expert_->stored_bytes());
+  return bytes;
 }
 
 }  // namespace trine::runtime

@@ -2,52 +2,43 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
 #include "core/model_spec.h"
 #include "models/weight_source.h"
 #include "runtime/compute.h"
+#include "runtime/gated_mlp.h"
 #include "runtime/linear.h"
+#include "runtime/routing.h"
 
 namespace trine::runtime {
 
-/// Experts chosen for some tokens, k per token, best first.
-struct Routing {
-  std::size_t experts_per_token = 0;
-  std::vector<std::int32_t> experts{};  ///< [tokens, experts_per_token]
-  std::vector<float> weights{};         ///< routing_weights, as experts
-};
-
-/// Softmax over all experts in fp32, the k largest (lower index first among equals), weights
-/// renormalised to sum 1. router_logits is [num_tokens, num_experts].
-[[nodiscard]] Routing route_softmax_top_k(const std::vector<float>& router_logits,
-                                          std::size_t num_experts,
-                                          std::size_t experts_per_token);
-
 class Experts {
  public:
-  [[nodiscard]] static Result<Experts> load(const MoeSpec& spec,
+  [[nodiscard]] static Result<Experts> load(const MoeSpec& spec, const ModelSpec& model,
                                             const models::WeightSource& source);
 
-  /// Adds the experts' weighted outputs to `stream` [num_tokens, hidden_size]. Tokens are grouped
-  /// by expert; a token's contributions are added in expert order, whatever else is in the batch.
-  /// @return which experts were chosen.
+  /// Writes the experts' weighted sum, shared expert included, to `outputs` [num_tokens,
+  /// hidden_size]. Tokens are grouped by expert; a token's contributions are added in expert
+  /// order, whatever else is in the batch. @return which experts were chosen.
   [[nodiscard]] Routing apply(Compute& compute, const float* inputs, std::size_t num_tokens,
-                              float* stream) const;
+                              std::vector<float>& outputs) const;
 
   /// Bytes of weights one token needs, averaged over experts.
   [[nodiscard]] double active_bytes() const;
 
  private:
-  struct Expert {
-    Linear gate_proj, up_proj, down_proj;
-  };
+  void add_shared(Compute& compute, const float* inputs, std::size_t num_tokens,
+                  std::vector<float>& outputs) const;
 
+  RouterSpec rule_{};
   Linear router_{};
-  std::vector<Expert> experts_{};
-  std::size_t experts_per_token_ = 0;
+  std::vector<float> selection_bias_{};
+  std::vector<GatedMlp> experts_{};
+  std::optional<GatedMlp> shared_expert_{};
+  Linear shared_expert_gate_{};
 };
 
 }  // namespace trine::runtime

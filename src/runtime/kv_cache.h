@@ -8,22 +8,24 @@
 
 namespace trine::runtime {
 
-/// One sequence's cache: per layer keys and values [length, num_key_value_heads · head_dim] in
-/// fp32, growing as tokens come. Memory: 8 · layers · width bytes per token.
+/// One sequence's cache: per layer keys [length, num_key_value_heads · head_dim] and values
+/// [length, num_key_value_heads · v_head_dim] in fp32, growing as tokens come. Memory:
+/// 4 · layers · (both widths) bytes per token.
 class KvCache {
  public:
   explicit KvCache(const ModelSpec& spec)
-      : width_(spec.num_key_value_heads * spec.head_dim), layers_(spec.layers.size()) {}
+      : key_width_(spec.num_key_value_heads * spec.head_dim),
+        value_width_(spec.num_key_value_heads * spec.v_head_dim),
+        layers_(spec.layers.size()) {}
 
   /// Tokens whose keys and values are complete in every layer.
   [[nodiscard]] std::size_t length() const noexcept { return length_; }
-  [[nodiscard]] std::size_t width() const noexcept { return width_; }
 
   /// Makes room for `count` more tokens in `layer`; keys_at/values_at of the new rows may then be
   /// written. Called once per layer and step, before advance().
   void extend(std::size_t layer, std::size_t count) {
-    layers_[layer].keys.resize((length_ + count) * width_);
-    layers_[layer].values.resize((length_ + count) * width_);
+    layers_[layer].keys.resize((length_ + count) * key_width_);
+    layers_[layer].values.resize((length_ + count) * value_width_);
   }
   /// Counts the rows added to every layer as seen.
   void advance(std::size_t count) noexcept { length_ += count; }
@@ -33,10 +35,10 @@ class KvCache {
   }
 
   [[nodiscard]] float* keys_at(std::size_t layer, std::size_t position) noexcept {
-    return layers_[layer].keys.data() + position * width_;
+    return layers_[layer].keys.data() + position * key_width_;
   }
   [[nodiscard]] float* values_at(std::size_t layer, std::size_t position) noexcept {
-    return layers_[layer].values.data() + position * width_;
+    return layers_[layer].values.data() + position * value_width_;
   }
 
  private:
@@ -45,7 +47,8 @@ class KvCache {
     std::vector<float> values{};
   };
 
-  std::size_t width_;
+  std::size_t key_width_;
+  std::size_t value_width_;
   std::size_t length_ = 0;
   std::vector<Layer> layers_;
 };

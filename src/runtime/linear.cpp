@@ -59,6 +59,15 @@ void multiply_dots(const KernelTable& table, const TensorView& weights, const Ta
   }
 }
 
+/// `count` values from element `first` on as fp32.
+void widen_values(const KernelTable& table, const TensorView& weights, std::size_t first,
+                  std::size_t count, float* target) {
+  const std::uint8_t* source = weights.bytes.data() + first * element_bytes(weights.dtype);
+  if (weights.dtype == DType::kF32) std::memcpy(target, source, count * sizeof(float));
+  if (weights.dtype == DType::kF16) table.widen_f16(source, target, count);
+  if (weights.dtype == DType::kBF16) table.widen_bf16(source, target, count);
+}
+
 /// Rows of the matrix as fp32: in place when they are aligned fp32, else widened into scratch.
 const float* fp32_panel(Compute& compute, const TensorView& weights, const Task& task,
                         std::size_t in_features) {
@@ -70,32 +79,55 @@ const float* fp32_panel(Compute& compute, const TensorView& weights, const Task&
     return reinterpret_cast<const float*>(source);
   }
   float* panel = compute.thread_scratch(count);
-  if (weights.dtype == DType::kF32) std::memcpy(panel, source, count * sizeof(float));
-  if (weights.dtype == DType::kF16) compute.kernels().widen_f16(source, panel, count);
-  if (weights.dtype == DType::kBF16) compute.kernels().widen_bf16(source, panel, count);
+  widen_values(compute.kernels(), weights, task.first_row * in_features, count, panel);
   return panel;
 }
 
-void multiply_panel(Compute& compute, const TensorView& weights, const Task& task,
-                    const Inputs& inputs) {
+void multiply_panel(const float* panel, const Task& task, const Inputs& inputs) {
   const Linear& linear = *task.call->linear;
   const std::size_t in_features = linear.in_features();
-  const float* panel = fp32_panel(compute, weights, task, in_features);
   kernels::multiply_transposed(inputs.num_tokens, task.num_rows, in_features, 1.0f,
                                {inputs.values, in_features}, {panel, in_features},
                                {task.call->output + task.first_row, linear.out_features()});
 }
 
+void multiply_encoded(Compute& compute, const RowReader& reader, const Task& task,
+                      const Inputs& inputs) {
+  float* panel = compute.thread_scratch(task.num_rows * task.call->linear->in_features());
+  reader.read_rows(task.first_row, task.num_rows, panel);
+  multiply_panel(panel, task, inputs);
+}
+
+void multiply_dense(Compute& compute, const TensorView& weights, const Task& task,
+                    const Inputs& inputs) {
+  if (inputs.num_tokens <= kMostDotTokens) {
+    return multiply_dots(compute.kernels(), weights, task, inputs);
+  }
+  multiply_panel(fp32_panel(compute, weights, task, task.call->linear->in_features()), task,
+                 inputs);
+}
+
+void add_bias(const Task& task, const Inputs& inputs) {
+  const Linear& linear = *task.call->linear;
+  if (linear.bias().empty()) return;
+  for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
+    float* output = task.call->output + token * linear.out_features();
+    for (std::size_t row = task.first_row; row < task.first_row + task.num_rows; ++row) {
+      output[row] += linear.bias()[row];
+    }
+  }
+}
+
 void run_task(Compute& compute, const Task& task, const Inputs& inputs) {
   const models::WeightView& weight = task.call->linear->weight();
   if (const auto* packed = std::get_if<PackedMatrixView>(&weight)) {
-    return multiply_packed(compute.kernels(), *packed, task, inputs);
+    multiply_packed(compute.kernels(), *packed, task, inputs);
+  } else if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
+    multiply_encoded(compute, **reader, task, inputs);
+  } else {
+    multiply_dense(compute, std::get<TensorView>(weight), task, inputs);
   }
-  const auto& dense = std::get<TensorView>(weight);
-  if (inputs.num_tokens <= kMostDotTokens) {
-    return multiply_dots(compute.kernels(), dense, task, inputs);
-  }
-  multiply_panel(compute, dense, task, inputs);
+  add_bias(task, inputs);
 }
 
 /// Reserves one buffer per group size that occurs among packed calls.
@@ -125,35 +157,32 @@ std::vector<Task> divide(std::span<const LinearCall> calls) {
 }  // namespace
 
 Result<Linear> Linear::load(const MatrixSpec& spec, const models::WeightSource& source) {
-  TRINE_ASSIGN_OR_RETURN(models::WeightView weight, source.weight(spec.name));
   Linear linear;
+  if (!spec.exists()) return linear;
   linear.out_features_ = spec.out_features;
   linear.in_features_ = spec.in_features;
-  linear.weight_ = std::move(weight);
-  if (const auto* packed = std::get_if<PackedMatrixView>(&linear.weight_)) {
-    if (packed->layout.out_features != spec.out_features ||
-        packed->layout.in_features != spec.in_features) {
-      return fail(ErrorCode::kMalformed, "{}: packed shape is [{}, {}], expected [{}, {}]",
-                  spec.name, packed->layout.out_features, packed->layout.in_features,
-                  spec.out_features, spec.in_features);
-    }
-    return linear;
-  }
-  const auto& dense = std::get<TensorView>(linear.weight_);
-  if (dense.shape != std::vector{spec.out_features, spec.in_features}) {
-    return fail(ErrorCode::kMalformed, "{}: shape is [{}], expected [{}, {}]", spec.name,
-                fmt::join(dense.shape, ", "), spec.out_features, spec.in_features);
-  }
-  if (dense.dtype != DType::kF32 && dense.dtype != DType::kF16 && dense.dtype != DType::kBF16) {
-    return fail(ErrorCode::kUnsupported, "{}: type is {}, expected F32, F16 or BF16", spec.name,
-                name_of(dense.dtype));
+  TRINE_ASSIGN_OR_RETURN(linear.weight_, source.matrix(spec));
+  if (spec.bias.exists()) {
+    TRINE_ASSIGN_OR_RETURN(linear.bias_, source.vector(spec.bias));
   }
   return linear;
+}
+
+void Linear::read_row(const KernelTable& table, std::size_t index, float* target) const {
+  if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight_)) {
+    return (*reader)->read_rows(index, 1, target);
+  }
+  const auto* dense = std::get_if<TensorView>(&weight_);
+  check(dense != nullptr, "Linear::read_row: the matrix is packed");
+  widen_values(table, *dense, index * in_features_, in_features_, target);
 }
 
 std::size_t Linear::stored_bytes() const noexcept {
   if (const auto* packed = std::get_if<PackedMatrixView>(&weight_)) {
     return packed->layout.total_bytes();
+  }
+  if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight_)) {
+    return (*reader)->stored_bytes();
   }
   return std::get<TensorView>(weight_).bytes.size();
 }

@@ -1,8 +1,9 @@
-// y = W·x for weights of any form: dense 16 or 32 bit, or packed codes used in place.
+// y = W·x + b for weights of any form: dense 16 or 32 bit, encoded, or packed codes in place.
 #pragma once
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "base/result.h"
 #include "core/model_spec.h"
@@ -14,13 +15,17 @@ namespace trine::runtime {
 /// One weight matrix, borrowed from its WeightSource.
 class Linear {
  public:
-  /// kNotFound, or kMalformed when the stored shape or type is not what the model needs.
+  /// The errors of WeightSource::matrix. A spec that does not exist loads as nothing.
   [[nodiscard]] static Result<Linear> load(const MatrixSpec& spec,
                                            const models::WeightSource& source);
 
   [[nodiscard]] std::size_t out_features() const noexcept { return out_features_; }
   [[nodiscard]] std::size_t in_features() const noexcept { return in_features_; }
   [[nodiscard]] const models::WeightView& weight() const noexcept { return weight_; }
+  /// Row `index` of a dense or encoded matrix as fp32: a token's embedding.
+  void read_row(const kernels::KernelTable& table, std::size_t index, float* target) const;
+  [[nodiscard]] std::span<const float> bias() const noexcept { return bias_; }
+  [[nodiscard]] bool exists() const noexcept { return out_features_ > 0; }
   /// Bytes read when the matrix is applied once.
   [[nodiscard]] std::size_t stored_bytes() const noexcept;
 
@@ -28,6 +33,7 @@ class Linear {
   std::size_t out_features_ = 0;
   std::size_t in_features_ = 0;
   models::WeightView weight_{};
+  std::vector<float> bias_{};  ///< empty: none
 };
 
 /// One matrix and where its outputs go: output[tokens, out_features].

@@ -5,24 +5,34 @@
 #include <span>
 #include <vector>
 
+#include "core/model_spec.h"
+
 namespace trine::runtime {
 
-/// Cosines and sines of the positions of one step, computed once and used by every layer.
-/// Pair i of a head is (x[i], x[i + head_dim/2]), turned by position · theta^(−2i/head_dim).
-/// Source: Su et al. 2021, arXiv:2104.09864; the half-split pairing of released checkpoints.
+/// One new token: where it stands, and how long its sequence is with this step's tokens (some
+/// scalings change the frequencies of long sequences).
+struct TokenPosition {
+  std::size_t position = 0;
+  std::size_t sequence_length = 0;
+};
+
+/// Cosines and sines of the tokens of one step, computed once and used by every layer. Pair i of
+/// a head is turned by position · frequency i; RopeSpec says which elements pair up.
+/// Source: Su et al. 2021, arXiv:2104.09864.
 class RotaryTable {
  public:
-  RotaryTable(std::size_t head_dim, double theta);
+  explicit RotaryTable(const RopeSpec& spec) : spec_(spec) {}
 
-  /// Prepares the rows for these positions, in the order of the step's tokens.
-  void set_positions(std::span<const std::size_t> positions);
+  /// Prepares one row per token, in the order of the step's tokens.
+  void set_positions(std::span<const TokenPosition> tokens);
 
-  /// Turns all heads of token row `token`: heads [num_heads, head_dim], in place.
-  void rotate(std::size_t token, float* heads, std::size_t num_heads) const;
+  /// Turns the first rotary_dim elements of `count` heads, `stride` apart, of token row `token`.
+  void rotate(std::size_t token, float* heads, std::size_t count, std::size_t stride) const;
 
  private:
-  std::size_t half_;
-  std::vector<float> frequencies_;
+  [[nodiscard]] std::vector<float> dynamic_frequencies(std::size_t sequence_length) const;
+
+  RopeSpec spec_;
   std::vector<float> cosines_{};
   std::vector<float> sines_{};
 };

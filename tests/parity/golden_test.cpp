@@ -46,20 +46,25 @@ std::vector<T> values_of(const base::SafetensorsFile& file, const char* name) {
 
 /// What the reference implementation computed.
 struct Golden {
-  std::size_t num_sequences, length, vocab_size, num_layers, experts_per_token;
+  std::size_t num_sequences, length, vocab_size, num_moe_layers, experts_per_token;
   std::vector<std::int32_t> token_ids;
   std::vector<float> logits;
-  std::vector<std::int32_t> router_choices;  ///< [layers, sequences, length, k], ascending
+  std::vector<std::int32_t> router_choices;  ///< [MoE layers, sequences, length, k], ascending; none for dense models
 
   explicit Golden(const base::SafetensorsFile& file)
       : num_sequences(file.find("logits")->shape[0]),
         length(file.find("logits")->shape[1]),
         vocab_size(file.find("logits")->shape[2]),
-        num_layers(file.find("router_choices")->shape[0]),
-        experts_per_token(file.find("router_choices")->shape[3]),
+        num_moe_layers(has_experts(file) ? file.find("router_choices")->shape[0] : 0),
+        experts_per_token(has_experts(file) ? file.find("router_choices")->shape[3] : 0),
         token_ids(values_of<std::int32_t>(file, "token_ids")),
         logits(values_of<float>(file, "logits")),
-        router_choices(values_of<std::int32_t>(file, "router_choices")) {}
+        router_choices(has_experts(file) ? values_of<std::int32_t>(file, "router_choices")
+                                         : std::vector<std::int32_t>()) {}
+
+  static bool has_experts(const base::SafetensorsFile& file) {
+    return file.find("router_choices") != nullptr;
+  }
 
   [[nodiscard]] std::span<const std::int32_t> sequence(std::size_t index) const {
     return std::span(token_ids).subspan(index * length, length);
@@ -110,7 +115,7 @@ TEST_P(GoldenModel, PrefillGivesTheReferenceLogitsAndExperts) {
     ASSERT_TRUE(hidden) << hidden.error().message;
     expect_logits(model.logits(*hidden), 0);
 
-    ASSERT_EQ(trace.size(), golden_->num_layers);
+    ASSERT_EQ(trace.size(), golden_->num_moe_layers);
     std::vector<std::int32_t> chosen;
     for (runtime::Routing& routing : trace) {
       const auto k = static_cast<std::ptrdiff_t>(golden_->experts_per_token);
@@ -124,7 +129,16 @@ TEST_P(GoldenModel, PrefillGivesTheReferenceLogitsAndExperts) {
   }
 }
 
+/// Under dynamic and LongRoPE scaling a longer sequence turns earlier keys differently, so cached
+/// keys of a shorter one do not give the logits of a fresh prefill: only prefill is compared.
+bool has_growing_frequencies(const ModelSpec& spec, std::size_t length) {
+  return spec.rope.original_positions > 0 && length > spec.rope.original_positions;
+}
+
 TEST_P(GoldenModel, TokenByTokenDecodeGivesTheReferenceLogits) {
+  if (has_growing_frequencies(checkpoint_->spec(), golden_->length)) {
+    GTEST_SKIP() << "the frequencies of this model change as the sequence grows";
+  }
   runtime::Engine model = engine(*kernels::runnable_tables().back(), 1);
   for (std::size_t index = 0; index < golden_->num_sequences; ++index) {
     runtime::KvCache cache(model.spec());
@@ -139,6 +153,9 @@ TEST_P(GoldenModel, TokenByTokenDecodeGivesTheReferenceLogits) {
 }
 
 TEST_P(GoldenModel, ContinuingACacheInPiecesGivesTheReferenceLogits) {
+  if (has_growing_frequencies(checkpoint_->spec(), golden_->length)) {
+    GTEST_SKIP() << "the frequencies of this model change as the sequence grows";
+  }
   runtime::Engine model = engine(*kernels::runnable_tables().back(), 2);
   runtime::KvCache cache(model.spec());
   const std::size_t half = golden_->length / 2;
