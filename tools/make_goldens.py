@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/<name>/: tiny random models and the logits transformers gives them.
+"""Writes tests/golden/<name>/: tiny random models and their logits.
 
     pip install -r tools/requirements-goldens.txt
     python3 tools/make_goldens.py            # all, or: make_goldens.py mixtral
@@ -8,16 +8,24 @@ Each folder is a complete checkpoint (config.json, weights) and golden.safetenso
 
     token_ids       I32 [sequences, length]
     logits          F32 [sequences, length, vocab]
-    router_choices  I32 [layers, sequences, length, experts_per_token], ascending expert ids
+    router_choices  I32 [MoE layers, sequences, length, experts_per_token], ascending expert ids;
+                    absent where no layer has a router
+    growing_logits  F32 like logits, only where the rotary positions depend on how long the
+                    sequence is: row p is the last row of a prefill of tokens 0 to p
+    encoder_token_ids, encoder_router_choices: only where there is an encoder; token_ids are then
+                    the decoder's
 
-Everything is computed in fp32 with eager attention from the weights as stored. Seeds are
-searched until no router choice hangs on rounding (MIN_ROUTER_MARGIN) and every expert is used,
-so that an implementation is either right to about 2e-5 or wrong. The models are the rows of
-golden_families.py.
+Two implementations compute every model from the weights as stored: transformers in fp32 with
+eager attention, and the reference models (reference_*.py) in double precision. They must agree.
+The logits are transformers', unless its rounding exceeds MAX_ROUNDING or the row of the golden
+says why the reference model decides.
+
+Seeds are searched until no router choice hangs on rounding (MIN_ROUTER_MARGIN) and every expert
+is used, so that an implementation is either right to about 2e-5 or wrong. The models are the
+rows in tools/goldens.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import textwrap
@@ -25,180 +33,165 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
-from transformers import AutoConfig, AutoModelForCausalLM
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from golden_families import GOLDENS, Golden, Tensors
+from goldens import GOLDENS
+from goldens.checkpoint import draw_weights, write_checkpoint
+from goldens.golden import Golden, Tensors
+from goldens.transformers_answer import transformers_answer
+from reference_checkpoint import read_checkpoint
+from reference_decoder import Forward
+from reference_models import compute, compute_as_it_grows
 
 TOOLS = Path(__file__).resolve().parent
 GOLDEN = TOOLS.parent / "tests" / "golden"
 REQUIREMENTS = TOOLS / "requirements-goldens.txt"
 
 # The smallest of all tokens and layers:
-MIN_ROUTER_MARGIN = 1e-3  # k-th minus (k+1)-th probability
+MIN_ROUTER_MARGIN = 1e-3  # k-th minus (k+1)-th score
 MIN_TOP1_MARGIN = 1e-2  # largest minus second largest logit
-MAX_SEEDS = 1000
+MAX_SEEDS = 3000
+
+MAX_DIFFERENCE = 1e-4  # between the two implementations
+MAX_ROUNDING = 2e-5  # of fp32, to be stored
+
 
 class Answer(NamedTuple):
-    logits: torch.Tensor
-    router_choices: torch.Tensor
+    """What the reference model computes, and how clearly."""
+
+    forward: Forward
+    growing_logits: np.ndarray | None
     router_margin: float
     top1_margin: float
-    uses_every_expert: bool
-
-    def is_clear(self) -> bool:
-        is_decided = (
-            self.router_margin > MIN_ROUTER_MARGIN and self.top1_margin > MIN_TOP1_MARGIN
-        )
-        return is_decided and self.uses_every_expert
+    is_clear: bool
 
 
-def draw_weights(shapes: dict[str, torch.Size], seed: int, storage: torch.dtype) -> Tensors:
-    """Normal weights, large enough that logits are far from uniform and routers decided."""
+class Draw(NamedTuple):
+    """The model and its input that one seed gives."""
+
+    seed: int
+    tensors: Tensors  # as stored
+    token_ids: dict[str, torch.Tensor]
+
+
+def draw(golden: Golden, seed: int) -> Draw:
+    tensors = golden.to_disk(draw_weights(golden, seed))
     generator = torch.Generator().manual_seed(seed)
-    weights = {}
-    for name in sorted(shapes):
-        values = torch.randn(shapes[name], generator=generator)
-        if values.dim() == 1:  # norms: around 1, but no two alike
-            values = 1 + 0.1 * values
-        elif "embed" in name or "lm_head" in name:
-            values *= 0.5
-        else:
-            values *= (2.0 if "gate.weight" in name else 1.3) / shapes[name][-1] ** 0.5
-        weights[name] = values.to(storage)
-    return weights
+    token_ids = {}
+    for name, length in (
+        ("token_ids", golden.length),
+        ("encoder_token_ids", golden.encoder_length),
+    ):
+        if length:
+            size, vocab = (golden.sequences, length), golden.config["vocab_size"]
+            token_ids[name] = torch.randint(vocab, size, generator=generator, dtype=torch.int32)
+    return Draw(seed, tensors, token_ids)
 
 
-def write_checkpoint(golden: Golden, weights: Tensors, folder: Path) -> None:
-    (folder / "config.json").write_text(json.dumps(golden.config(), indent=2) + "\n")
-    if golden.num_files == 1:
-        save_file(weights, folder / "model.safetensors", {"format": "pt"})
-        return
-    names, weight_map = sorted(weights), {}
-    for index in range(golden.num_files):
-        file = f"model-{index + 1:05}-of-{golden.num_files:05}.safetensors"
-        chosen = names[index :: golden.num_files]
-        save_file({n: weights[n] for n in chosen}, folder / file, {"format": "pt"})
-        weight_map |= dict.fromkeys(chosen, file)
-    total = sum(w.numel() * w.element_size() for w in weights.values())
-    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+def ask_reference(golden: Golden, config: dict, drawn: Draw) -> Answer:
+    with tempfile.TemporaryDirectory() as scratch:  # from the file, as everyone else
+        write_checkpoint(config, drawn.tensors, Path(scratch))
+        config, weights = read_checkpoint(Path(scratch))
+    token_ids = {name: ids.numpy() for name, ids in drawn.token_ids.items()}
+    forward = compute(config, weights, token_ids)
+    router_margin, growing = forward.router_margin, None
+    layers = [*forward.router_choices, *forward.encoder_router_choices]
+    logits = forward.logits
+    is_clear = all(len(np.unique(layer)) == forward.num_experts for layer in layers)
+    if golden.looks_at_length:
+        growing, margin = compute_as_it_grows(config, weights, **token_ids)
+        router_margin = min(router_margin, margin)
+        logits = np.stack([logits, growing])
+    ranked = np.partition(logits, -2, axis=-1)
+    top1_margin = (ranked[..., -1] - ranked[..., -2]).min()
+    is_clear &= router_margin > MIN_ROUTER_MARGIN and top1_margin > MIN_TOP1_MARGIN
+    return Answer(forward, growing, router_margin, top1_margin, is_clear)
 
 
-def shapes_on_disk(golden: Golden, folder: Path) -> dict[str, torch.Size]:
-    (folder / "config.json").write_text(json.dumps(golden.config()))
-    config = AutoConfig.from_pretrained(folder)
-    tensors = golden.to_disk(AutoModelForCausalLM.from_config(config).state_dict())
-    if config.tie_word_embeddings:
-        del tensors["lm_head.weight"]
-    return {name: tensor.shape for name, tensor in tensors.items()}
-
-
-def load(folder: Path) -> torch.nn.Module:
-    """Reads our files back: transformers must find every tensor it wants and no other."""
-    model, report = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager",
-        experts_implementation="eager", output_loading_info=True,
-    )  # fmt: skip
-    if any(report.values()):
-        sys.exit(f"transformers does not accept our names: {report}")
-    return model.eval()
-
-
-@torch.no_grad()
-def ask(golden: Golden, model: torch.nn.Module, token_ids: torch.Tensor) -> Answer:
-    """One prefill of all sequences; routers are recomputed from the inputs they were given."""
-    routers = [(n, m) for n, m in model.named_modules() if n.endswith(golden.router)]
-    probabilities = {}
-
-    def keep(name: str, module: torch.nn.Module, inputs: tuple, outputs: tuple) -> None:
-        logits = inputs[0].reshape(-1, inputs[0].shape[-1]) @ module.weight.T
-        probabilities[name] = logits.softmax(-1).reshape(*token_ids.shape, -1)
-
-    hooks = [
-        m.register_forward_hook(lambda *hooked, name=n: keep(name, *hooked)) for n, m in routers
-    ]
-    logits = model(token_ids.long(), use_cache=False).logits
-    for hook in hooks:
-        hook.remove()
-    count = model.config.num_experts_per_tok
-    ranked = torch.stack([probabilities[n] for n, _ in routers]).sort(dim=-1, descending=True)
-    margin = ranked.values[..., count - 1] - ranked.values[..., count]
-    best = logits.topk(2).values
-    choices = ranked.indices[..., :count]
-    return Answer(
-        logits,
-        choices.sort(-1).values.int(),
-        margin.min().item(),
-        (best[..., 0] - best[..., 1]).min().item(),
-        all(len(layer.unique()) == ranked.values.shape[-1] for layer in choices),
-    )
-
-
-@torch.no_grad()
-def check_answer(model: torch.nn.Module, token_ids: torch.Tensor, answer: Answer) -> None:
-    """The same prefill gives the same bits; one token at a time gives the same numbers."""
-    again = model(token_ids.long(), use_cache=False).logits
-    cache, steps = None, []
-    for position in range(token_ids.shape[1]):
-        output = model(token_ids[:, position : position + 1].long(), past_key_values=cache)
-        cache = output.past_key_values
-        steps.append(output.logits)
-    assert answer.logits.isfinite().all()
-    assert torch.equal(again, answer.logits)
-    assert (torch.cat(steps, dim=1) - answer.logits).abs().max() < 1e-4
-
-
-def make(golden: Golden) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        shapes = shapes_on_disk(golden, Path(scratch))
-        for seed in range(MAX_SEEDS):
-            weights = draw_weights(shapes, seed, golden.storage)
-            write_checkpoint(golden, weights, Path(scratch))
-            generator = torch.Generator().manual_seed(seed)
-            size = (golden.sequences, golden.length)
-            vocab = golden.config()["vocab_size"]
-            token_ids = torch.randint(vocab, size, generator=generator, dtype=torch.int32)
-            model = load(Path(scratch))
-            answer = ask(golden, model, token_ids)
-            if answer.is_clear():
-                break
-        else:
-            sys.exit(f"{golden.name}: no clear seed below {MAX_SEEDS}")
-    check_answer(model, token_ids, answer)
-    folder = GOLDEN / golden.name
+def make(golden: Golden, root: Path) -> None:
+    for seed in range(MAX_SEEDS):
+        drawn = draw(golden, seed)
+        answer = ask_reference(golden, golden.config, drawn)
+        if answer.is_clear:
+            break
+    else:
+        sys.exit(f"{golden.name}: no clear seed below {MAX_SEEDS}")
+    logits, verdict = decide(golden, drawn, answer)
+    tensors = drawn.token_ids | {"logits": logits}
+    forward = answer.forward
+    if forward.router_choices:
+        tensors["router_choices"] = stacked(forward.router_choices)
+    if forward.encoder_router_choices:
+        tensors["encoder_router_choices"] = stacked(forward.encoder_router_choices)
+    if answer.growing_logits is not None:
+        tensors["growing_logits"] = torch.from_numpy(answer.growing_logits).float()
+    folder = root / golden.name
     folder.mkdir(parents=True, exist_ok=True)
-    write_checkpoint(golden, weights, folder)
-    tensors = {
-        "token_ids": token_ids,
-        "logits": answer.logits,
-        "router_choices": answer.router_choices,
-    }
+    write_checkpoint(golden.config, drawn.tensors, folder, golden.num_files)
     save_file(tensors, folder / "golden.safetensors", {"format": "pt"})
-    (folder / "README.md").write_text(readme(golden, seed, answer))
+    (folder / "README.md").write_text(readme(golden, drawn.seed, answer, verdict))
     for file in folder.iterdir():
         file.chmod(0o644)
-    print(f"tests/golden/{golden.name}: seed {seed}, router margin {answer.router_margin:.2g}")
+    print(f"{golden.name}: seed {seed}, router margin {answer.router_margin:.2g}; {verdict}")
 
 
-def readme(golden: Golden, seed: int, answer: Answer) -> str:
-    spread, largest = answer.logits.std().item(), answer.logits.abs().max().item()
+def stacked(layers: list[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(layers).astype(np.int32))
+
+
+def decide(golden: Golden, drawn: Draw, answer: Answer) -> tuple[torch.Tensor, str]:
+    """The logits to store, and a sentence on where they come from."""
+    config = golden.config | golden.agree_on
+    theirs = transformers_answer(
+        golden, *golden.for_transformers(config, drawn.tensors), drawn.token_ids
+    )
+    reference = answer.forward.logits
+    compared = ask_reference(golden, config, drawn) if golden.agree_on else answer
+    difference = np.abs(theirs.logits.numpy() - compared.forward.logits).max()
+    if theirs.growing_logits is not None:
+        growing = np.abs(theirs.growing_logits.numpy() - compared.growing_logits).max()
+        difference = max(difference, growing)
+    if not difference <= MAX_DIFFERENCE:
+        sys.exit(f"{golden.name}: transformers and the reference differ by {difference:.2e}")
+    ours = torch.from_numpy(reference).float()
+    agreement = f"transformers and the reference model differ by {difference:.2e}"
+    if golden.agree_on:
+        apart, changed = np.abs(theirs.logits.numpy() - reference).max(), ", ".join(golden.agree_on)
+        agreement = (
+            f"with {changed} set so that both mean the same, {agreement}; as stored, transformers' "
+            f"logits would be off by {apart:.2e}"
+        )
+    if golden.reference_decides:
+        return ours, f"the reference model decides: {golden.reference_decides}; {agreement}"
+    if difference > MAX_ROUNDING:
+        return ours, f"{agreement}, which is rounding; stored are the reference model's"
+    return theirs.logits, f"{agreement}; stored are transformers'"
+
+
+def readme(golden: Golden, seed: int, answer: Answer, verdict: str) -> str:
+    logits = answer.forward.logits
     pins = ", ".join(f"{name} {pin}" for name, pin in pinned_versions().items())
     facts = [
         f"Odd about it: {golden.odd}.",
-        f"Logits: standard deviation {spread:.2f}, largest magnitude {largest:.2f}.",
-        f"Smallest router margin (k-th minus next probability): {answer.router_margin:.2e}.",
+        f"Logits: standard deviation {logits.std():.2f}, largest magnitude "
+        f"{np.abs(logits).max():.2f}.",
+    ]
+    if answer.forward.router_choices:
+        facts.append(f"Smallest router margin (chosen minus refused): {answer.router_margin:.2e}.")
+    facts += [
         f"Smallest top-1 margin (best minus second logit): {answer.top1_margin:.2e}.",
+        f"Whose logits: {verdict}.",
         f"Versions: {pins}.",
-        f"Second opinion: `python3 tools/reference_mixtral.py tests/golden/{golden.name}`.",
+        f"Second opinion: `python3 tools/check_goldens.py tests/golden/{golden.name}`.",
     ]
     lines = [textwrap.fill(f"* {fact}", 96, subsequent_indent="  ") for fact in facts]
     return f"""# {golden.name}
 
-A random model and what transformers computes for it; written by
-`python3 tools/make_goldens.py {golden.name}` (seed {seed}), fp32, eager attention.
+A random model and its logits; written by `python3 tools/make_goldens.py {golden.name}`
+(seed {seed}), fp32, eager attention.
 
 """ + "\n".join(lines) + "\n"
 
@@ -213,17 +206,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", help="goldens to write; all if none is named")
-    names = parser.parse_args().names
-    unknown = set(names) - {golden.name for golden in GOLDENS}
+    parser.add_argument("--out", type=Path, default=GOLDEN, help="folder of the goldens")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - {golden.name for golden in GOLDENS}
     if unknown:
         parser.error(f"no such golden: {', '.join(sorted(unknown))}")
     disable_progress_bar()
+    set_verbosity_error()
+    torch.set_num_threads(1)
     for package, pin in pinned_versions().items():
         if version(package) != pin:
             sys.exit(f"{package} is {version(package)}; goldens are written with {pin}")
     for golden in GOLDENS:
-        if not names or golden.name in names:
-            make(golden)
+        if not arguments.names or golden.name in arguments.names:
+            make(golden, arguments.out)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,12 @@ Result<std::int64_t> JsonPart::integer(std::int64_t low, std::int64_t high) cons
   return wrong(fmt::format("a whole number from {} to {}", low, high));
 }
 
+Result<double> JsonPart::number() const {
+  double value = 0.0;
+  if (element_.get(value) != simdjson::SUCCESS) return wrong("a number");
+  return value;
+}
+
 Result<bool> JsonPart::boolean() const {
   bool value = false;
   if (element_.get(value) != simdjson::SUCCESS) return wrong("true or false");

@@ -31,6 +31,8 @@ class JsonPart {
   [[nodiscard]] Result<std::string_view> string() const;
   /// Whole number in [low, high].
   [[nodiscard]] Result<std::int64_t> integer(std::int64_t low, std::int64_t high) const;
+  /// Any number; finite, since JSON writes no other.
+  [[nodiscard]] Result<double> number() const;
   [[nodiscard]] Result<bool> boolean() const;
   /// The values of an array or of an object, in order; at most `most` of them.
   [[nodiscard]] Result<std::vector<JsonPart>> items(std::size_t most) const;

@@ -1,6 +1,7 @@
 // Puts the parts of a tokenizer.json together:
 //
-//   text → added tokens → normalizers → added tokens again → model → frame of special tokens
+//   text → added tokens → normalizers → added tokens again → pre-tokenizers → model
+//        → frame of special tokens
 //
 // Each part has its own registry; only the order of the steps is here.
 #include "input/json_tokenizer.h"
@@ -17,6 +18,7 @@
 #include "input/normalizers/normalizer.h"
 #include "input/part_kinds.h"
 #include "input/post_processors/post_processor.h"
+#include "input/pre_tokenizers/pre_tokenizer.h"
 #include "input/token_models/token_model.h"
 #include "input/unicode.h"
 
@@ -29,6 +31,7 @@ constexpr std::size_t kMaxFileBytes = std::size_t{256} << 20;
 struct JsonTokenizerParts {
   std::unique_ptr<const TokenModel> model{};
   Normalizers normalizers{};
+  PreTokenizers pre_tokenizers{};
   AddedTokens added{};
   SpecialTokenFrame frame{};
   Decoders decoders{};
@@ -51,7 +54,8 @@ class JsonTokenizer final : public Tokenizer {
       if (segment.id) {
         ids.push_back(*segment.id);
       } else {
-        append_ids(normalize(parts_.normalizers, segment.text), *run, ids);
+        const bool begins_input = segment.text.data() == text.data();
+        append_ids(normalize(parts_.normalizers, segment.text), begins_input, *run, ids);
       }
     }
     if (framed) ids.insert(ids.end(), parts_.frame.after.begin(), parts_.frame.after.end());
@@ -75,13 +79,17 @@ class JsonTokenizer final : public Tokenizer {
   }
 
  private:
-  void append_ids(std::string_view normalized, TokenModelRun& run,
+  void append_ids(std::string_view normalized, bool begins_input, TokenModelRun& run,
                   std::vector<std::int32_t>& ids) const {
     for (const TextSegment& segment : parts_.added.in_normalized_text().split(normalized)) {
       if (segment.id) {
         ids.push_back(*segment.id);
-      } else {
+      } else if (parts_.pre_tokenizers.empty()) {
         run.append_ids(segment.text, ids);
+      } else {
+        const bool is_first = begins_input && segment.text.data() == normalized.data();
+        const WordList list = pre_tokenize(parts_.pre_tokenizers, segment.text, is_first);
+        for (const Word& word : list.words) run.append_ids(list.view(word), ids);
       }
     }
   }
@@ -102,12 +110,6 @@ Status check_part_names(const JsonPart& root) {
     }
     return fail(ErrorCode::kUnsupported, "{} is a part that Trine does not know; known: {}",
                 part.place(), fmt::join(kParts, ", "));
-  }
-  if (const auto pre_tokenizer = root.find("pre_tokenizer")) {
-    TRINE_ASSIGN_OR_RETURN(const std::string_view type, part_type(*pre_tokenizer));
-    return fail(ErrorCode::kUnsupported,
-                "{} is of type \"{}\", which Trine does not know; known: null",
-                pre_tokenizer->place(), type);
   }
   return {};
 }
@@ -140,6 +142,9 @@ Result<JsonTokenizerParts> read_parts(const JsonPart& root, const TokenizerConfi
   if (const auto normalizer = root.find("normalizer")) {
     TRINE_RETURN_IF_ERROR(read_normalizer(*normalizer, parts.normalizers));
   }
+  if (const auto pre_tokenizer = root.find("pre_tokenizer")) {
+    TRINE_RETURN_IF_ERROR(read_pre_tokenizer(*pre_tokenizer, parts.pre_tokenizers));
+  }
   if (const auto added_tokens = root.find("added_tokens")) {
     TRINE_ASSIGN_OR_RETURN(
         parts.added,
@@ -161,12 +166,18 @@ Result<JsonTokenizerParts> read_parts(const JsonPart& root, const TokenizerConfi
 
 }  // namespace
 
+Result<std::unique_ptr<Tokenizer>> parse_json_tokenizer(std::string_view text,
+                                                        const std::string& file,
+                                                        const TokenizerConfig& config) {
+  TRINE_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::parse(text, file));
+  TRINE_ASSIGN_OR_RETURN(JsonTokenizerParts parts, read_parts(document.root(), config));
+  return std::make_unique<JsonTokenizer>(std::move(parts));
+}
+
 Result<std::unique_ptr<Tokenizer>> open_json_tokenizer(const std::filesystem::path& path,
                                                        const TokenizerConfig& config) {
   TRINE_ASSIGN_OR_RETURN(const std::string text, base::read_text_file(path, kMaxFileBytes));
-  TRINE_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::parse(text, path.string()));
-  TRINE_ASSIGN_OR_RETURN(JsonTokenizerParts parts, read_parts(document.root(), config));
-  return std::make_unique<JsonTokenizer>(std::move(parts));
+  return parse_json_tokenizer(text, path.string(), config);
 }
 
 }  // namespace trine::input

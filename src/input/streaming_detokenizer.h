@@ -25,7 +25,8 @@ class StreamingDetokenizer {
   /// The text that became certain with this id; often one word, sometimes empty.
   [[nodiscard]] std::string push(std::int32_t id);
 
-  /// What was still waiting; bytes of an unfinished character come as one U+FFFD each.
+  /// What was still waiting; an unfinished character comes as U+FFFD, once for each of its byte
+  /// tokens or, with byte-level tokens, once.
   /// The last call on this object.
   [[nodiscard]] std::string flush();
 

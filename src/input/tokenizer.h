@@ -36,7 +36,7 @@ class Tokenizer {
                                                          SpecialTokens special) const = 0;
 
   /// Valid UTF-8. Ids without a token are left out. A byte token that is not part of a valid
-  /// character becomes one U+FFFD.
+  /// character becomes one U+FFFD; with byte-level tokens, so does each maximal ill-formed part.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> token_ids,
                                    SpecialTokens special) const;
 

@@ -200,7 +200,9 @@ void multiply(Compute& compute, std::span<const LinearCall> calls, const float* 
   }
 #pragma omp parallel num_threads(compute.threads_for(multiplications))
   {
-    for (const auto& [group_size, prepared] : shared.prepared) {
+    for (const auto& entry : shared.prepared) {
+      const std::size_t group_size = entry.first;
+      const kernels::PreparedInputs& prepared = entry.second;
 #pragma omp for schedule(static)
       for (std::size_t token = 0; token < num_tokens; ++token) {
         // The buffer is ours; PreparedInputs only promises readers not to write.

@@ -8,7 +8,9 @@
 namespace trine::input {
 
 DecoderReader read_byte_fallback_decoder;
+DecoderReader read_byte_level_decoder;
 DecoderReader read_fuse_decoder;
+DecoderReader read_metaspace_decoder;
 DecoderReader read_replace_decoder;
 DecoderReader read_sequence_decoder;
 DecoderReader read_strip_decoder;
@@ -17,7 +19,9 @@ namespace {
 
 constexpr std::array kDecoders = {
     PartKind<DecoderReader>{"ByteFallback", read_byte_fallback_decoder},
+    PartKind<DecoderReader>{"ByteLevel", read_byte_level_decoder},
     PartKind<DecoderReader>{"Fuse", read_fuse_decoder},
+    PartKind<DecoderReader>{"Metaspace", read_metaspace_decoder},
     PartKind<DecoderReader>{"Replace", read_replace_decoder},
     PartKind<DecoderReader>{"Sequence", read_sequence_decoder},
     PartKind<DecoderReader>{"Strip", read_strip_decoder},

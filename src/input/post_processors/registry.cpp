@@ -7,11 +7,18 @@
 
 namespace trine::input {
 
+PostProcessorReader read_bert_processing;
+PostProcessorReader read_byte_level_post_processor;
+PostProcessorReader read_sequence_post_processor;
 PostProcessorReader read_template_processing;
 
 namespace {
 
 constexpr std::array kPostProcessors = {
+    PartKind<PostProcessorReader>{"BertProcessing", read_bert_processing},
+    PartKind<PostProcessorReader>{"ByteLevel", read_byte_level_post_processor},
+    PartKind<PostProcessorReader>{"RobertaProcessing", read_bert_processing},
+    PartKind<PostProcessorReader>{"Sequence", read_sequence_post_processor},
     PartKind<PostProcessorReader>{"TemplateProcessing", read_template_processing},
 };
 

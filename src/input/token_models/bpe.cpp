@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "input/token_models/word_cache.h"
 #include "input/unicode.h"
 
 namespace trine::input {
@@ -38,38 +39,36 @@ class BpeRun final : public TokenModelRun {
 
   void append_ids(std::string_view text, std::vector<std::int32_t>& ids) override {
     if (text.empty()) return;
-    if (rules_.ignore_merges) {
-      if (const auto whole = rules_.vocabulary.id_of(text)) {
-        ids.push_back(*whole);
-        return;
-      }
-    }
+    if (text.size() <= WordCache::kLongestWord) return append_kept(text, ids);
+    if (append_as_token(text, ids)) return;
     while (!text.empty()) {
       const std::string_view word = text.substr(0, rules_.cuts.first_cut(text));
-      append_word(word, ids);
+      // What is kept is a whole text's: with ignore_merges that may differ from a part's.
+      if (word.size() > WordCache::kLongestWord || rules_.ignore_merges) {
+        merge_word(word, ids);
+      } else {
+        append_kept(word, ids);
+      }
       text.remove_prefix(word.size());
     }
   }
 
  private:
-  // A book has some 20,000 different words of at most 20 bytes; the limits hold the memory of
-  // one run below 30 MB on any text.
-  static constexpr std::size_t kLongestKeptWord = 48;
-  static constexpr std::size_t kMostKeptWords = 65536;
-
-  void append_word(std::string_view word, std::vector<std::int32_t>& ids) {
-    if (word.size() > kLongestKeptWord) return encode_word(word, ids);
-    if (const auto kept = kept_words_.find(word); kept != kept_words_.end()) {
-      ids.insert(ids.end(), kept->second.begin(), kept->second.end());
-      return;
-    }
-    const auto count_before = static_cast<std::ptrdiff_t>(ids.size());
-    encode_word(word, ids);
-    if (kept_words_.size() >= kMostKeptWords) return;
-    kept_words_.emplace(word, std::vector(ids.begin() + count_before, ids.end()));
+  /// With ignore_merges, a text that is a token.
+  bool append_as_token(std::string_view text, std::vector<std::int32_t>& ids) const {
+    if (!rules_.ignore_merges) return false;
+    const auto whole = rules_.vocabulary.id_of(text);
+    if (whole) ids.push_back(*whole);
+    return whole.has_value();
   }
 
-  void encode_word(std::string_view word, std::vector<std::int32_t>& ids) {
+  void append_kept(std::string_view word, std::vector<std::int32_t>& ids) {
+    cache_.append(word, ids, [this](std::string_view text, std::vector<std::int32_t>& to) {
+      if (!append_as_token(text, to)) merge_word(text, to);
+    });
+  }
+
+  void merge_word(std::string_view word, std::vector<std::int32_t>& ids) {
     split_into_symbols(word);
     merge_symbols();
     for (const Symbol& symbol : symbols_) {
@@ -152,8 +151,7 @@ class BpeRun final : public TokenModelRun {
   const BpeRules& rules_;
   std::vector<Symbol> symbols_;   ///< of the current word
   std::vector<Candidate> queue_;  ///< a heap
-  std::unordered_map<std::string, std::vector<std::int32_t>, TextHash, std::equal_to<>>
-      kept_words_;
+  WordCache cache_;
 };
 
 class Bpe final : public TokenModel {

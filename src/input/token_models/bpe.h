@@ -2,12 +2,12 @@
 // Sennrich, Haddow, Birch 2016, arXiv:1508.07909; parts as in Hugging Face tokenizer.json.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
 
 #include "input/token_models/bpe_cuts.h"
+#include "input/token_models/byte_tokens.h"
 #include "input/token_models/token_model.h"
 
 namespace trine::input {
@@ -46,7 +46,7 @@ struct BpeRules {
   BpeMerges merges{};
   BpeCuts cuts{};
   /// With byte_fallback: the ids of "<0x00>" to "<0xFF>", which spell unknown characters.
-  std::optional<std::array<std::int32_t, 256>> byte_ids{};
+  std::optional<ByteIds> byte_ids{};
   /// Stands for an unknown character when there are no byte_ids; without either, unknown
   /// characters vanish.
   std::optional<std::int32_t> unk_id{};

@@ -50,22 +50,6 @@ Result<std::int32_t> find_token(const Vocabulary& vocabulary, std::string_view t
               text);
 }
 
-Status read_byte_ids(const JsonPart& model, BpeRules& rules) {
-  TRINE_ASSIGN_OR_RETURN(const bool byte_fallback, model.boolean_or("byte_fallback", false));
-  if (!byte_fallback) return {};
-  auto& byte_ids = rules.byte_ids.emplace();
-  for (std::size_t byte = 0; byte < byte_ids.size(); ++byte) {
-    const std::string text = fmt::format("<0x{:02X}>", byte);
-    const auto id = rules.vocabulary.id_of(text);
-    if (!id) {
-      return fail(ErrorCode::kMalformed,
-                  "{}: byte_fallback is true, but \"{}\" is not in vocab", model.place(), text);
-    }
-    byte_ids[byte] = *id;
-  }
-  return {};
-}
-
 Status read_unknown_token(const JsonPart& model, BpeRules& rules) {
   TRINE_ASSIGN_OR_RETURN(rules.fuse_unk, model.boolean_or("fuse_unk", false));
   const auto unk_token = model.find("unk_token");
@@ -138,7 +122,7 @@ Result<std::unique_ptr<const TokenModel>> read_bpe(const JsonPart& part) {
   TRINE_RETURN_IF_ERROR(refuse_other_settings(part));
   BpeRules rules;
   TRINE_ASSIGN_OR_RETURN(rules.vocabulary, read_vocabulary(part));
-  TRINE_RETURN_IF_ERROR(read_byte_ids(part, rules));
+  TRINE_ASSIGN_OR_RETURN(rules.byte_ids, read_byte_ids(part, rules.vocabulary));
   TRINE_RETURN_IF_ERROR(read_unknown_token(part, rules));
   TRINE_RETURN_IF_ERROR(read_merges(part, rules));
   TRINE_ASSIGN_OR_RETURN(rules.ignore_merges, part.boolean_or("ignore_merges", false));

@@ -8,11 +8,13 @@
 namespace trine::input {
 
 TokenModelReader read_bpe;
+TokenModelReader read_unigram;
 
 namespace {
 
 constexpr std::array kTokenModels = {
     PartKind<TokenModelReader>{"BPE", read_bpe},
+    PartKind<TokenModelReader>{"Unigram", read_unigram},
 };
 
 }  // namespace

@@ -1,7 +1,9 @@
 // AVX-512 with VNNI (Ice Lake, Sapphire Rapids, Zen 4 and later).
 // g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 
 #include <immintrin.h>
 
