@@ -18,8 +18,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (matrix->out_features == 0 || matrix->in_features == 0) __builtin_trap();
   }
   for (const trine::LayerSpec& layer : spec->layers) {
-    const std::size_t chosen = layer.moe.experts_per_token;
-    if (chosen == 0 || chosen > layer.moe.experts.size()) __builtin_trap();
+    if (layer.moe.has_value() == layer.dense.has_value()) __builtin_trap();
+    if (!layer.moe) continue;
+    const std::size_t chosen = layer.moe->router.experts_per_token;
+    if (chosen == 0 || chosen > layer.moe->experts.size()) __builtin_trap();
   }
   return 0;
 }

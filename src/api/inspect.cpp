@@ -20,7 +20,8 @@ Result<MatrixInspection> inspect_matrix(const api::OpenedModel& model, const Mat
   if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
     matrix.type = name_of(spec.stored.encoding);
     matrix.stored_bytes = (*reader)->stored_bytes();
-    matrix.bits = static_cast<int>(8 * matrix.stored_bytes / (spec.out_features * spec.in_features));
+    matrix.bits =
+        static_cast<int>(8 * matrix.stored_bytes / (spec.out_features * spec.in_features));
     return matrix;
   }
   const auto& layout = std::get<PackedMatrixView>(weight).layout;

@@ -62,7 +62,8 @@ SquaredError measure_error(MatrixView weights, const PackedMatrixView& packed, i
 }
 
 /// The matrix as fp32, whatever it is stored as; it is not packed.
-std::vector<float> widen(const MatrixSpec& spec, const models::WeightView& weight, int threads) {
+std::vector<float> widen(const MatrixSpec& spec, const models::WeightView& weight,
+                         int threads) {
   const kernels::KernelTable& table = *kernels::runnable_tables().back();
   std::vector<float> values(spec.out_features * spec.in_features);
   const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight);
@@ -76,7 +77,8 @@ std::vector<float> widen(const MatrixSpec& spec, const models::WeightView& weigh
       (*reader)->read_rows(row, 1, target);
       continue;
     }
-    const std::uint8_t* source = tensor->bytes.data() + row * width * bits_of(tensor->dtype) / 8;
+    const std::uint8_t* source =
+        tensor->bytes.data() + row * width * bits_of(tensor->dtype) / 8;
     switch (tensor->dtype) {
       case DType::kF16: table.widen_f16(source, target, width); break;
       case DType::kBF16: table.widen_bf16(source, target, width); break;
@@ -88,9 +90,10 @@ std::vector<float> widen(const MatrixSpec& spec, const models::WeightView& weigh
 
 /// fp32 values seen as a tensor, for require_finite.
 TensorView as_tensor(const std::vector<float>& values) {
-  return {DType::kF32,
-          {values.size()},
-          {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}};
+  return {
+      DType::kF32,
+      {values.size()},
+      {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}};
 }
 
 /// One run of the compressor.

@@ -36,15 +36,15 @@ enum class Encoding {
 
 /// Where a matrix or vector lies when it is not simply the tensor of its own name.
 struct StoredAs {
-  std::string tensor{};              ///< empty: the name of the matrix or vector
+  std::string tensor{};                ///< empty: the name of the matrix or vector
   std::optional<std::size_t> plane{};  ///< index on the first axis of a stacked tensor
-  std::size_t first_row = 0;         ///< rows first_row, first_row + row_step, … of that plane
+  std::size_t first_row = 0;  ///< rows first_row, first_row + row_step, … of that plane
   std::size_t row_step = 1;
-  std::size_t tensor_rows = 0;       ///< rows of the whole plane; 0: just those of the matrix
-  bool is_transposed = false;        ///< the plane is [in_features, out_features]
+  std::size_t tensor_rows = 0;  ///< rows of the whole plane; 0: just those of the matrix
+  bool is_transposed = false;   ///< the plane is [in_features, out_features]
   Encoding encoding = Encoding::kPlain;
-  std::string scales{};              ///< tensor of factors or exponents
-  std::size_t num_planes = 0;        ///< extent of the first axis when plane is set
+  std::string scales{};        ///< tensor of factors or exponents
+  std::size_t num_planes = 0;  ///< extent of the first axis when plane is set
 };
 
 /// A vector of weights: a norm, a bias, a sink per head. An empty name means there is none.
@@ -77,15 +77,15 @@ struct NormSpec {
 
 /// Rotary embedding of one model; models/rope_scaling.h fills it for every scaling there is.
 struct RopeSpec {
-  std::size_t rotary_dim = 0;         ///< leading part of each head that is turned
-  bool is_interleaved = false;        ///< pairs (2i, 2i+1) instead of (i, i + rotary_dim/2)
-  std::vector<float> frequencies{};   ///< radians per position, rotary_dim/2
-  float attention_factor = 1.0f;      ///< cosines and sines are multiplied by it
+  std::size_t rotary_dim = 0;        ///< leading part of each head that is turned
+  bool is_interleaved = false;       ///< pairs (2i, 2i+1) instead of (i, i + rotary_dim/2)
+  std::vector<float> frequencies{};  ///< radians per position, rotary_dim/2
+  float attention_factor = 1.0f;     ///< cosines and sines are multiplied by it
   /// Sequences longer than this use the long frequencies or dynamic scaling; 0: never.
   std::size_t original_positions = 0;
   std::vector<float> long_frequencies{};
   float long_attention_factor = 1.0f;
-  double dynamic_theta = 0.0;   ///< > 0: base of dynamic NTK scaling beyond original_positions
+  double dynamic_theta = 0.0;  ///< > 0: base of dynamic NTK scaling beyond original_positions
   double dynamic_factor = 1.0;
 };
 
@@ -108,9 +108,9 @@ struct AttentionSpec {
   MatrixSpec o_proj{};  ///< [hidden_size, heads · v_head_dim]
   NormSpec q_norm{};    ///< absent in most families
   NormSpec k_norm{};
-  bool norm_is_per_head = true;         ///< else over the whole projection
-  std::optional<double> clip_qkv{};     ///< q, k, v are limited to ± this
-  VectorSpec sinks{};                   ///< one logit per head that takes probability
+  bool norm_is_per_head = true;                 ///< else over the whole projection
+  std::optional<double> clip_qkv{};             ///< q, k, v are limited to ± this
+  VectorSpec sinks{};                           ///< one logit per head that takes probability
   std::optional<std::size_t> sliding_window{};  ///< positions a token sees, itself included
   double softmax_scale = 0.0;
   std::optional<LatentSpec> latent{};
@@ -118,7 +118,7 @@ struct AttentionSpec {
 
 /// The nonlinearity between gate, up and down.
 enum class Activation {
-  kSilu,         ///< silu(gate) · up
+  kSilu,          ///< silu(gate) · up
   kClampedSwish,  ///< gate ≤ limit, |up| ≤ limit: gate · σ(1.702 · gate) · (up + 1) (GPT-OSS)
 };
 

@@ -34,13 +34,15 @@ Status read_heads(const base::JsonFields& config, const ConfigDefaults& defaults
   const auto hidden = static_cast<std::int64_t>(spec.hidden_size);
   const bool has_width = config.has("head_dim") || defaults.head_dim != 0;
   if (!has_width && hidden % heads != 0) {
-    return fail(ErrorCode::kMalformed,
-                "{}: hidden_size {} is not a multiple of num_attention_heads {} and there is no "
-                "head_dim",
-                config.name(), hidden, heads);
+    return fail(
+        ErrorCode::kMalformed,
+        "{}: hidden_size {} is not a multiple of num_attention_heads {} and there is no "
+        "head_dim",
+        config.name(), hidden, heads);
   }
   const std::int64_t usual = defaults.head_dim != 0 ? defaults.head_dim : hidden / heads;
-  TRINE_ASSIGN_OR_RETURN(const auto head_dim, config.integer_or("head_dim", 2, kMaxWidth, usual));
+  TRINE_ASSIGN_OR_RETURN(const auto head_dim,
+                         config.integer_or("head_dim", 2, kMaxWidth, usual));
   if (head_dim % 2 != 0) {
     return fail(ErrorCode::kMalformed, "{}: head_dim {} is odd, rotary embedding needs pairs",
                 config.name(), head_dim);
@@ -70,10 +72,9 @@ Result<ModelSpec> read_decoder(const base::JsonFields& config, std::string_view 
   ModelSpec spec{.family = std::string(family)};
   TRINE_ASSIGN_OR_RETURN(spec.hidden_size, read_size(config, "hidden_size", kMaxWidth));
   TRINE_ASSIGN_OR_RETURN(spec.vocab_size, read_size(config, "vocab_size", kMaxVocabulary));
-  TRINE_ASSIGN_OR_RETURN(
-      const auto positions,
-      config.integer_or("max_position_embeddings", 1, kMaxPositions,
-                        defaults.max_position_embeddings));
+  TRINE_ASSIGN_OR_RETURN(const auto positions,
+                         config.integer_or("max_position_embeddings", 1, kMaxPositions,
+                                           defaults.max_position_embeddings));
   spec.max_position_embeddings = static_cast<std::size_t>(positions);
   TRINE_ASSIGN_OR_RETURN(spec.norm_eps,
                          config.number_or("rms_norm_eps", 0.0, 1.0, defaults.norm_eps));
@@ -81,13 +82,13 @@ Result<ModelSpec> read_decoder(const base::JsonFields& config, std::string_view 
   TRINE_RETURN_IF_ERROR(read_heads(config, defaults, spec));
   TRINE_ASSIGN_OR_RETURN(spec.rope, read_rope(config, spec.head_dim, defaults.rope_theta,
                                               spec.max_position_embeddings));
-  spec.embed_tokens = matrix_spec("model.embed_tokens.weight", spec.vocab_size, spec.hidden_size,
-                                  MatrixRole::kEmbedding);
+  spec.embed_tokens = matrix_spec("model.embed_tokens.weight", spec.vocab_size,
+                                  spec.hidden_size, MatrixRole::kEmbedding);
   spec.final_norm = rms_norm_spec("model.norm", spec.hidden_size);
   spec.lm_head =
       matrix_spec("lm_head.weight", spec.vocab_size, spec.hidden_size, MatrixRole::kHead);
-  TRINE_ASSIGN_OR_RETURN(const bool tied, config.boolean_or("tie_word_embeddings",
-                                                            defaults.tie_word_embeddings));
+  TRINE_ASSIGN_OR_RETURN(
+      const bool tied, config.boolean_or("tie_word_embeddings", defaults.tie_word_embeddings));
   if (tied) spec.lm_head.name = spec.embed_tokens.name;
   return spec;
 }
@@ -106,12 +107,12 @@ Result<ExpertCounts> read_expert_counts(const base::JsonFields& config, std::siz
   TRINE_ASSIGN_OR_RETURN(const auto experts,
                          read(fields.num_experts, kMaxExperts, fields.num_experts_absent));
   if (experts * static_cast<std::int64_t>(num_layers) > kMaxExpertsInAll) {
-    return fail(ErrorCode::kMalformed, "{}: {} layers of {} experts, at most {} experts in all",
-                config.name(), num_layers, experts, kMaxExpertsInAll);
+    return fail(ErrorCode::kMalformed,
+                "{}: num_hidden_layers {} times {} {}: at most {} experts in all",
+                config.name(), num_layers, fields.num_experts, experts, kMaxExpertsInAll);
   }
-  TRINE_ASSIGN_OR_RETURN(
-      const auto per_token,
-      read("num_experts_per_tok", experts, fields.experts_per_token_absent));
+  TRINE_ASSIGN_OR_RETURN(const auto per_token,
+                         read("num_experts_per_tok", experts, fields.experts_per_token_absent));
   if (per_token > experts) {
     return fail(ErrorCode::kMalformed, "{}: {} experts per token of {} experts", config.name(),
                 per_token, experts);

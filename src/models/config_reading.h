@@ -35,8 +35,8 @@ struct ConfigDefaults {
                                              const ConfigDefaults& defaults);
 
 /// A whole number from 1 to `high` as a size.
-[[nodiscard]] Result<std::size_t> read_size(const base::JsonFields& config, std::string_view field,
-                                            std::int64_t high);
+[[nodiscard]] Result<std::size_t> read_size(const base::JsonFields& config,
+                                            std::string_view field, std::int64_t high);
 [[nodiscard]] Result<std::size_t> read_size_or(const base::JsonFields& config,
                                                std::string_view field, std::int64_t high,
                                                std::size_t absent);

@@ -40,8 +40,9 @@ LayerSpec decoder_layer(const ModelSpec& spec, std::size_t index) {
     return matrix_spec(fmt::format("{}.self_attn.{}.weight", layer, name), out, in,
                        MatrixRole::kAttention);
   };
-  LayerSpec built{.input_norm = rms_norm_spec(layer + ".input_layernorm", hidden),
-                  .post_attention_norm = rms_norm_spec(layer + ".post_attention_layernorm", hidden)};
+  LayerSpec built{
+      .input_norm = rms_norm_spec(layer + ".input_layernorm", hidden),
+      .post_attention_norm = rms_norm_spec(layer + ".post_attention_layernorm", hidden)};
   built.attention.q_proj = matrix("q_proj", query, hidden);
   built.attention.k_proj = matrix("k_proj", key, hidden);
   built.attention.v_proj = matrix("v_proj", key, hidden);

@@ -21,8 +21,8 @@ struct Scaling {
   double theta = 0.0;
   std::size_t rotary_dim = 0;
   std::size_t max_positions = 0;
-
-  std::optional<std::size_t> top_level_original{};  ///< beside rope_scaling, not inside: it wins
+  std::optional<std::size_t>
+      top_level_original{};  ///< beside rope_scaling, not inside: it wins
 
   [[nodiscard]] Result<std::size_t> original_positions() const {
     if (top_level_original) return *top_level_original;
@@ -31,8 +31,7 @@ struct Scaling {
   }
   /// `factor`, or how far the context was stretched.
   [[nodiscard]] Result<double> factor(std::size_t original) const {
-    const double stretched =
-        static_cast<double>(max_positions) / static_cast<double>(original);
+    const double stretched = static_cast<double>(max_positions) / static_cast<double>(original);
     return fields->number_or("factor", 1.0, kLargestFactor, std::max(1.0, stretched));
   }
 };
@@ -56,7 +55,8 @@ double mscale(double factor, double weight) {
 }
 
 Status add_linear(const Scaling& scaling, RopeSpec& rope) {
-  TRINE_ASSIGN_OR_RETURN(const double factor, scaling.fields->number("factor", 1.0, kLargestFactor));
+  TRINE_ASSIGN_OR_RETURN(const double factor,
+                         scaling.fields->number("factor", 1.0, kLargestFactor));
   auto frequencies = plain_frequencies(scaling.rotary_dim, scaling.theta);
   for (double& frequency : frequencies) frequency /= factor;
   rope.frequencies = to_floats(frequencies);
@@ -77,7 +77,8 @@ Status add_yarn(const Scaling& scaling, RopeSpec& rope) {
   const base::JsonFields& fields = *scaling.fields;
   TRINE_ASSIGN_OR_RETURN(const std::size_t original, scaling.original_positions());
   TRINE_ASSIGN_OR_RETURN(const double factor, scaling.factor(original));
-  TRINE_ASSIGN_OR_RETURN(const double beta_fast, fields.number_or("beta_fast", 1e-3, 1e6, 32.0));
+  TRINE_ASSIGN_OR_RETURN(const double beta_fast,
+                         fields.number_or("beta_fast", 1e-3, 1e6, 32.0));
   TRINE_ASSIGN_OR_RETURN(const double beta_slow, fields.number_or("beta_slow", 1e-3, 1e6, 1.0));
   TRINE_ASSIGN_OR_RETURN(const bool truncates, fields.boolean_or("truncate", true));
   const auto dim = static_cast<double>(scaling.rotary_dim);
@@ -104,10 +105,11 @@ Status add_yarn(const Scaling& scaling, RopeSpec& rope) {
   if (fields.has("mscale") && fields.has("mscale_all_dim")) {
     TRINE_ASSIGN_OR_RETURN(const double weight, fields.number("mscale", 0.0, 100.0));
     TRINE_ASSIGN_OR_RETURN(const double all, fields.number("mscale_all_dim", 0.0, 100.0));
-    if (weight != 0.0 && all != 0.0) attention_factor = mscale(factor, weight) / mscale(factor, all);
+    if (weight != 0.0 && all != 0.0)
+      attention_factor = mscale(factor, weight) / mscale(factor, all);
   }
-  TRINE_ASSIGN_OR_RETURN(attention_factor, fields.number_or("attention_factor", 0.0, 100.0,
-                                                            attention_factor));
+  TRINE_ASSIGN_OR_RETURN(attention_factor,
+                         fields.number_or("attention_factor", 0.0, 100.0, attention_factor));
   rope.attention_factor = static_cast<float>(attention_factor);
   return {};
 }
@@ -139,13 +141,16 @@ Status add_longrope(const Scaling& scaling, RopeSpec& rope) {
   TRINE_ASSIGN_OR_RETURN(rope.long_frequencies, divided_frequencies(scaling, "long_factor"));
   TRINE_ASSIGN_OR_RETURN(const double factor, scaling.factor(rope.original_positions));
   const double usual =
-      factor <= 1.0 ? 1.0
-                    : std::sqrt(1.0 + std::log(factor) /
-                                          std::log(static_cast<double>(rope.original_positions)));
+      factor <= 1.0
+          ? 1.0
+          : std::sqrt(1.0 + std::log(factor) /
+                                std::log(static_cast<double>(rope.original_positions)));
   TRINE_ASSIGN_OR_RETURN(const double both,
                          fields.number_or("attention_factor", 0.0, 100.0, usual));
-  TRINE_ASSIGN_OR_RETURN(const double shorter, fields.number_or("short_mscale", 0.0, 100.0, both));
-  TRINE_ASSIGN_OR_RETURN(const double longer, fields.number_or("long_mscale", 0.0, 100.0, both));
+  TRINE_ASSIGN_OR_RETURN(const double shorter,
+                         fields.number_or("short_mscale", 0.0, 100.0, both));
+  TRINE_ASSIGN_OR_RETURN(const double longer,
+                         fields.number_or("long_mscale", 0.0, 100.0, both));
   rope.attention_factor = static_cast<float>(shorter);
   rope.long_attention_factor = static_cast<float>(longer);
   return {};
@@ -159,13 +164,13 @@ Status add_llama3(const Scaling& scaling, RopeSpec& rope) {
   TRINE_ASSIGN_OR_RETURN(const double low, fields.number("low_freq_factor", 1e-3, 1e6));
   TRINE_ASSIGN_OR_RETURN(const double high, fields.number("high_freq_factor", 1e-3, 1e6));
   if (high <= low) {
-    return fail(ErrorCode::kMalformed, "{}: high_freq_factor {} is not above low_freq_factor {}",
-                fields.name(), high, low);
+    return fail(ErrorCode::kMalformed,
+                "{}: high_freq_factor {} is not above low_freq_factor {}", fields.name(), high,
+                low);
   }
   auto frequencies = plain_frequencies(scaling.rotary_dim, scaling.theta);
   for (double& frequency : frequencies) {
-    const double turns =
-        static_cast<double>(original) * frequency / (2.0 * std::numbers::pi);
+    const double turns = static_cast<double>(original) * frequency / (2.0 * std::numbers::pi);
     const double kept = std::clamp((turns - low) / (high - low), 0.0, 1.0);
     frequency = (1.0 - kept) * frequency / factor + kept * frequency;
   }
@@ -179,9 +184,9 @@ struct Kind {
 };
 
 constexpr std::array kKinds = {
-    Kind{"default", nullptr},      Kind{"linear", add_linear}, Kind{"dynamic", add_dynamic},
-    Kind{"yarn", add_yarn},        Kind{"longrope", add_longrope},
-    Kind{"su", add_longrope},      Kind{"llama3", add_llama3},
+    Kind{"default", nullptr},   Kind{"linear", add_linear},     Kind{"dynamic", add_dynamic},
+    Kind{"yarn", add_yarn},     Kind{"longrope", add_longrope}, Kind{"su", add_longrope},
+    Kind{"llama3", add_llama3},
 };
 
 Result<Scaling> read_scaling(const base::JsonFields& config, double default_theta) {
@@ -192,7 +197,12 @@ Result<Scaling> read_scaling(const base::JsonFields& config, double default_thet
     if (!config.has(field)) continue;
     TRINE_ASSIGN_OR_RETURN(const auto fields, config.object(field));
     TRINE_ASSIGN_OR_RETURN(const auto old_name, fields.string_or("type", "default"));
-    TRINE_ASSIGN_OR_RETURN(scaling.kind, fields.string_or("rope_type", old_name));
+    TRINE_ASSIGN_OR_RETURN(const auto kind, fields.string_or("rope_type", old_name));
+    if (scaling.fields && kind != scaling.kind) {
+      return fail(ErrorCode::kMalformed, "{}: rope_scaling is \"{}\" but {} is \"{}\"",
+                  config.name(), scaling.kind, field, kind);
+    }
+    scaling.kind = kind;
     TRINE_ASSIGN_OR_RETURN(const double theta,
                            fields.number_or("rope_theta", 1.0, kLargestTheta, scaling.theta));
     if (config.has("rope_theta") && theta != scaling.theta) {
@@ -229,7 +239,7 @@ Result<RopeSpec> read_rope(const base::JsonFields& config, std::size_t rotary_di
     known += (known.empty() ? "" : ", ") + std::string(kind.name);
   }
   return fail(ErrorCode::kUnsupported, "{}: rope scaling \"{}\" is not known; known: {}",
-              config.name(), scaling.kind, known);
+              scaling.fields->name(), scaling.kind, known);
 }
 
 Result<double> read_latent_scale(const base::JsonFields& config) {

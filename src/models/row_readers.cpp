@@ -92,8 +92,9 @@ class Fp8Reader final : public RowReader {
 };
 
 /// E2M1 in the order of its codes; bit 3 is the sign.
-constexpr std::array<float, 16> kE2M1 = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,  4.0f,  6.0f,
-                                         -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
+constexpr std::array<float, 16> kE2M1 = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,
+                                         4.0f,  6.0f,  -0.0f, -0.5f, -1.0f, -1.5f,
+                                         -2.0f, -3.0f, -4.0f, -6.0f};
 
 class Mxfp4Reader final : public RowReader {
  public:
@@ -108,8 +109,7 @@ class Mxfp4Reader final : public RowReader {
       for (std::size_t group = 0; group < groups; ++group) {
         const std::size_t index = stored_row * groups + group;
         const int exponent = plane_.exponents[index];
-        const float scale =
-            exponent == kNanExponent ? NAN : std::ldexp(1.0f, exponent - 127);
+        const float scale = exponent == kNanExponent ? NAN : std::ldexp(1.0f, exponent - 127);
         const std::uint8_t* source = plane_.nibbles.data() + index * kGroup / 2;
         float* out = target + row * plane_.in_features + group * kGroup;
         for (std::size_t i = 0; i < kGroup / 2; ++i) {

@@ -9,8 +9,8 @@ namespace {
 Status require_shape(const std::string& name, const TensorView& tensor,
                      const std::vector<std::size_t>& expected) {
   if (tensor.shape == expected) return {};
-  return fail(ErrorCode::kMalformed, "tensor \"{}\" has shape {}, config.json asks for {}", name,
-              base::shape_text(tensor.shape), base::shape_text(expected));
+  return fail(ErrorCode::kMalformed, "tensor \"{}\" has shape {}, config.json asks for {}",
+              name, base::shape_text(tensor.shape), base::shape_text(expected));
 }
 
 Status require_float(const std::string& name, const TensorView& tensor) {
@@ -54,34 +54,33 @@ Result<WeightView> plain_matrix(const MatrixSpec& spec, const TensorLookup& look
   TRINE_ASSIGN_OR_RETURN(const TensorView tensor, lookup(name));
   TRINE_RETURN_IF_ERROR(require_float(name, tensor));
   const std::size_t rows = rows_of_plane(spec);
-  TRINE_RETURN_IF_ERROR(require_shape(
-      name, tensor,
-      stored.is_transposed ? expected_shape(stored, spec.in_features, {rows})
-                           : expected_shape(stored, rows, {spec.in_features})));
+  TRINE_RETURN_IF_ERROR(require_shape(name, tensor,
+                                      stored.is_transposed
+                                          ? expected_shape(stored, spec.in_features, {rows})
+                                          : expected_shape(stored, rows, {spec.in_features})));
   const auto plane = plane_of(tensor, stored);
   if (stored.is_transposed || stored.row_step != 1) {
     return make_strided_reader({tensor.dtype, plane, spec.in_features, rows, stored.first_row,
                                 stored.row_step, stored.is_transposed});
   }
   const std::size_t row_bytes = spec.in_features * bits_of(tensor.dtype) / 8;
-  return TensorView{
-      tensor.dtype,
-      {spec.out_features, spec.in_features},
-      plane.subspan(stored.first_row * row_bytes, spec.out_features * row_bytes)};
+  return TensorView{tensor.dtype,
+                    {spec.out_features, spec.in_features},
+                    plane.subspan(stored.first_row * row_bytes, spec.out_features * row_bytes)};
 }
 
 Result<WeightView> fp8_matrix(const MatrixSpec& spec, const TensorLookup& lookup) {
   constexpr std::size_t kBlock = 128;
   const std::string& name = tensor_of(spec);
   TRINE_ASSIGN_OR_RETURN(const TensorView tensor, lookup(name));
-  if (tensor.dtype != DType::kF8E4M3) return plain_matrix(spec, lookup);  // some are left as BF16
+  if (tensor.dtype != DType::kF8E4M3)
+    return plain_matrix(spec, lookup);  // some are left as BF16
   TRINE_RETURN_IF_ERROR(require_shape(name, tensor, {spec.out_features, spec.in_features}));
   TRINE_ASSIGN_OR_RETURN(const TensorView factors, lookup(spec.stored.scales));
   TRINE_RETURN_IF_ERROR(require_type(spec.stored.scales, factors, DType::kF32));
-  TRINE_RETURN_IF_ERROR(
-      require_shape(spec.stored.scales, factors,
-                    {(spec.out_features + kBlock - 1) / kBlock,
-                     (spec.in_features + kBlock - 1) / kBlock}));
+  TRINE_RETURN_IF_ERROR(require_shape(
+      spec.stored.scales, factors,
+      {(spec.out_features + kBlock - 1) / kBlock, (spec.in_features + kBlock - 1) / kBlock}));
   return make_fp8_reader({tensor.bytes, factors.bytes, spec.in_features, kBlock});
 }
 

@@ -17,7 +17,8 @@ using TensorLookup = std::function<Result<TensorView>(const std::string& name)>;
 /// The matrix in the checkpoint's own form. Plain rows that lie together are returned as they
 /// are, everything else as a RowReader. kMalformed for a tensor of another shape than the spec
 /// implies, kUnsupported for a number type that does not fit the encoding.
-[[nodiscard]] Result<WeightView> stored_matrix(const MatrixSpec& spec, const TensorLookup& lookup);
+[[nodiscard]] Result<WeightView> stored_matrix(const MatrixSpec& spec,
+                                               const TensorLookup& lookup);
 
 [[nodiscard]] Result<std::vector<float>> stored_vector(const VectorSpec& spec,
                                                        const TensorLookup& lookup);

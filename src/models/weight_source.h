@@ -15,8 +15,7 @@ namespace trine::models {
 
 /// A matrix as stored: dense numbers [out_features, in_features] in F32, F16 or BF16; packed
 /// codes; or anything else behind a reader of rows.
-using WeightView =
-    std::variant<TensorView, PackedMatrixView, std::shared_ptr<const RowReader>>;
+using WeightView = std::variant<TensorView, PackedMatrixView, std::shared_ptr<const RowReader>>;
 
 /// A model's weights. Views stay valid while the source lives. Thread-safe.
 class WeightSource {

@@ -129,13 +129,14 @@ Result<TensorView> PackedModel::lookup(const std::string& name) const {
 Result<models::WeightView> PackedModel::matrix(const MatrixSpec& spec) const {
   const auto packed = tensors_.find(packed_name(spec.name));
   if (packed == tensors_.end() || packed->second.matrix == nullptr) {
-    return models::stored_matrix(spec, [this](const std::string& name) { return lookup(name); });
+    return models::stored_matrix(spec,
+                                 [this](const std::string& name) { return lookup(name); });
   }
   const PackedLayout& layout = packed->second.matrix->layout;
   if (layout.out_features != spec.out_features || layout.in_features != spec.in_features) {
-    return fail(ErrorCode::kMalformed, "{}: {} has shape [{}, {}], config.json asks for [{}, {}]",
-                name_, spec.name, layout.out_features, layout.in_features, spec.out_features,
-                spec.in_features);
+    return fail(ErrorCode::kMalformed,
+                "{}: {} has shape [{}, {}], config.json asks for [{}, {}]", name_, spec.name,
+                layout.out_features, layout.in_features, spec.out_features, spec.in_features);
   }
   return PackedMatrixView{layout, packed->second.file->bytes(*packed->second.entry)};
 }

@@ -108,7 +108,8 @@ Status PackedWriter::finish(base::Json config, Manifest& manifest) {
   check(next_tensor_ == tensors_.size(), "PackedWriter::finish: tensors are missing");
   manifest.checksums = checksums_;
   manifest.totals.stored_bytes = stored_bytes_;
-  base::Json quantization = {{"quant_method", kQuantMethod}, {"format_version", kFormatVersion}};
+  base::Json quantization = {{"quant_method", kQuantMethod},
+                             {"format_version", kFormatVersion}};
   // What is kept in the original's own encoding (FP8 latents, say) is still read by its rules.
   if (config.contains("quantization_config")) {
     quantization["source"] = config["quantization_config"];

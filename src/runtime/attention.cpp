@@ -70,16 +70,16 @@ void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
   kernels::multiply_transposed(task.num_rows, seen, shape.head_dim,
                                static_cast<float>(shape.softmax_scale), {rows, query_width},
                                {keys, key_width}, {scores, seen});
-  const float sink = shape.sinks.empty() ? -std::numeric_limits<float>::infinity()
-                                         : shape.sinks[task.head];
+  const float sink =
+      shape.sinks.empty() ? -std::numeric_limits<float>::infinity() : shape.sinks[task.head];
   for (std::size_t row = 0; row < task.num_rows; ++row) {
     const std::size_t end = first_position + row + 1;  // a row sees itself and what came before
     const std::size_t begin = std::max(skipped, end > window ? end - window : 0);
     masked_softmax(scores + row * seen, begin - skipped, end - skipped, seen, sink);
   }
-  kernels::multiply(task.num_rows, shape.v_head_dim, seen, {scores, seen}, {values, value_width},
-                    {outputs + row_index * output_width + task.head * shape.v_head_dim,
-                     output_width});
+  kernels::multiply(
+      task.num_rows, shape.v_head_dim, seen, {scores, seen}, {values, value_width},
+      {outputs + row_index * output_width + task.head * shape.v_head_dim, output_width});
 }
 
 }  // namespace

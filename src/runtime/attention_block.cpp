@@ -50,7 +50,8 @@ Result<AttentionBlock> AttentionBlock::load(const ModelSpec& model, std::size_t 
   TRINE_ASSIGN_OR_RETURN(block.kv_a_proj_, Linear::load(latent.kv_a_proj, source));
   TRINE_ASSIGN_OR_RETURN(block.kv_b_proj_, Linear::load(latent.kv_b_proj, source));
   TRINE_ASSIGN_OR_RETURN(block.q_a_norm_, Norm::load(latent.q_a_norm, model.norm_eps, source));
-  TRINE_ASSIGN_OR_RETURN(block.kv_a_norm_, Norm::load(latent.kv_a_norm, model.norm_eps, source));
+  TRINE_ASSIGN_OR_RETURN(block.kv_a_norm_,
+                         Norm::load(latent.kv_a_norm, model.norm_eps, source));
   return block;
 }
 
@@ -107,10 +108,11 @@ AttentionBlock::Projected AttentionBlock::project_latent(Compute& compute,
   std::vector<float> compressed(num_tokens * kv_lora_rank_);
   for (std::size_t token = 0; token < num_tokens; ++token) {
     float* latent = latents.data() + token * latent_width;
-    std::memcpy(compressed.data() + token * kv_lora_rank_, latent, kv_lora_rank_ * sizeof(float));
+    std::memcpy(compressed.data() + token * kv_lora_rank_, latent,
+                kv_lora_rank_ * sizeof(float));
     rotary.rotate(token, latent + kv_lora_rank_, 1, rope_dim_);
-    rotary.rotate(token, projected.queries.data() + token * heads * shape_.head_dim + nope, heads,
-                  shape_.head_dim);
+    rotary.rotate(token, projected.queries.data() + token * heads * shape_.head_dim + nope,
+                  heads, shape_.head_dim);
   }
   apply_norm(kv_a_norm_, compressed);
   std::vector<float> expanded(num_tokens * kv_b_proj_.out_features());
@@ -141,10 +143,11 @@ std::vector<AttentionRows> AttentionBlock::extend_caches(std::span<const Sequenc
     step.cache->extend(layer_, count);
     std::memcpy(step.cache->keys_at(layer_, past), projected.keys.data() + first * key_width,
                 count * key_width * sizeof(float));
-    std::memcpy(step.cache->values_at(layer_, past), projected.values.data() + first * value_width,
+    std::memcpy(step.cache->values_at(layer_, past),
+                projected.values.data() + first * value_width,
                 count * value_width * sizeof(float));
-    rows.push_back({first, count, past, step.cache->keys_at(layer_, 0),
-                    step.cache->values_at(layer_, 0)});
+    rows.push_back(
+        {first, count, past, step.cache->keys_at(layer_, 0), step.cache->values_at(layer_, 0)});
     first += count;
   }
   return rows;

@@ -32,8 +32,8 @@ class AttentionBlock {
   /// inputs and result [num_tokens, hidden_size], the tokens of all steps in order. Extends every
   /// step's cache by its tokens.
   [[nodiscard]] std::vector<float> apply(Compute& compute, const RotaryTable& rotary,
-                                         std::span<const SequenceStep> steps, const float* inputs,
-                                         std::size_t num_tokens) const;
+                                         std::span<const SequenceStep> steps,
+                                         const float* inputs, std::size_t num_tokens) const;
 
   [[nodiscard]] double active_bytes() const;
 
@@ -56,7 +56,7 @@ class AttentionBlock {
   Linear q_proj_{}, k_proj_{}, v_proj_{}, o_proj_{};
   Norm q_norm_{}, k_norm_{};
   bool is_latent_ = false;
-  std::size_t rope_dim_ = 0;     ///< latent: part of keys all heads share
+  std::size_t rope_dim_ = 0;      ///< latent: part of keys all heads share
   std::size_t kv_lora_rank_ = 0;  ///< latent: width of the compressed keys and values
   Linear q_a_proj_{}, kv_a_proj_{}, kv_b_proj_{};
   Norm q_a_norm_{}, kv_a_norm_{};

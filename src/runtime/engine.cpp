@@ -23,7 +23,8 @@ Result<Engine::Layer> Engine::load_layer(const ModelSpec& spec, std::size_t inde
                                          const models::WeightSource& source) {
   const LayerSpec& layer = spec.layers[index];
   Layer loaded;
-  TRINE_ASSIGN_OR_RETURN(loaded.input_norm, Norm::load(layer.input_norm, spec.norm_eps, source));
+  TRINE_ASSIGN_OR_RETURN(loaded.input_norm,
+                         Norm::load(layer.input_norm, spec.norm_eps, source));
   TRINE_ASSIGN_OR_RETURN(loaded.post_attention_norm,
                          Norm::load(layer.post_attention_norm, spec.norm_eps, source));
   TRINE_ASSIGN_OR_RETURN(loaded.attention, AttentionBlock::load(spec, index, source));
@@ -41,7 +42,8 @@ Result<Engine> Engine::load(const ModelSpec& spec, const models::WeightSource& s
   check(threads >= 1, "Engine::load: threads must be at least 1");
   Engine engine(spec, table, threads);
   TRINE_ASSIGN_OR_RETURN(engine.embed_tokens_, Linear::load(spec.embed_tokens, source));
-  TRINE_ASSIGN_OR_RETURN(engine.final_norm_, Norm::load(spec.final_norm, spec.norm_eps, source));
+  TRINE_ASSIGN_OR_RETURN(engine.final_norm_,
+                         Norm::load(spec.final_norm, spec.norm_eps, source));
   TRINE_ASSIGN_OR_RETURN(engine.lm_head_, Linear::load(spec.lm_head, source));
   for (std::size_t index = 0; index < spec.layers.size(); ++index) {
     TRINE_ASSIGN_OR_RETURN(auto layer, load_layer(spec, index, source));
@@ -90,9 +92,9 @@ void Engine::embed(std::span<const SequenceStep> steps, Batch& batch) {
 void Engine::run_layer(const Layer& layer, std::span<const SequenceStep> steps, Batch& batch,
                        RoutingTrace* trace) {
   layer.input_norm.apply(batch.stream.data(), batch.num_tokens, batch.normed.data());
-  batch.add(layer.attention.apply(compute_, rotary_, steps, batch.normed.data(),
-                                  batch.num_tokens),
-            spec_.residual_multiplier);
+  batch.add(
+      layer.attention.apply(compute_, rotary_, steps, batch.normed.data(), batch.num_tokens),
+      spec_.residual_multiplier);
   layer.post_attention_norm.apply(batch.stream.data(), batch.num_tokens, batch.normed.data());
   if (layer.dense) {
     batch.add(layer.dense->apply(compute_, batch.normed.data(), batch.num_tokens),

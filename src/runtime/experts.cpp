@@ -82,7 +82,8 @@ Routing Experts::apply(Compute& compute, const float* inputs, std::size_t num_to
     const auto& group = groups[index];
     if (group.empty()) continue;
     const std::vector<float> rows = gather_rows(inputs, hidden, group);
-    const std::vector<float> results = experts_[index].apply(compute, rows.data(), group.size());
+    const std::vector<float> results =
+        experts_[index].apply(compute, rows.data(), group.size());
     for (std::size_t i = 0; i < group.size(); ++i) {
       float* target = outputs.data() + group[i].token * hidden;
       for (std::size_t c = 0; c < hidden; ++c) {
@@ -97,8 +98,8 @@ Routing Experts::apply(Compute& compute, const float* inputs, std::size_t num_to
 double Experts::active_bytes() const {
   double all = 0.0;
   for (const GatedMlp& expert : experts_) all += static_cast<double>(expert.stored_bytes());
-  const double share = static_cast<double>(rule_.experts_per_token) /
-                       static_cast<double>(experts_.size());
+  const double share =
+      static_cast<double>(rule_.experts_per_token) / static_cast<double>(experts_.size());
   auto bytes = all * share + static_cast<double>(router_.stored_bytes());
   if (shared_expert_) bytes += static_cast<double>(shared_expert_->stored_bytes());
   return bytes;

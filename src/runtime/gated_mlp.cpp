@@ -49,7 +49,8 @@ std::vector<float> GatedMlp::apply(Compute& compute, const float* inputs,
            inputs, num_tokens);
   activate(compute, activation_, limit_, gate, up);
   std::vector<float> outputs(num_tokens * down_proj_.out_features());
-  multiply(compute, std::array{LinearCall{&down_proj_, outputs.data()}}, gate.data(), num_tokens);
+  multiply(compute, std::array{LinearCall{&down_proj_, outputs.data()}}, gate.data(),
+           num_tokens);
   return outputs;
 }
 

@@ -162,6 +162,13 @@ Result<Linear> Linear::load(const MatrixSpec& spec, const models::WeightSource& 
   linear.out_features_ = spec.out_features;
   linear.in_features_ = spec.in_features;
   TRINE_ASSIGN_OR_RETURN(linear.weight_, source.matrix(spec));
+  const auto* packed = std::get_if<PackedMatrixView>(&linear.weight_);
+  if (packed != nullptr && (packed->layout.out_features != spec.out_features ||
+                            packed->layout.in_features != spec.in_features)) {
+    return fail(ErrorCode::kMalformed, "{}: packed shape is [{}, {}], expected [{}, {}]",
+                spec.name, packed->layout.out_features, packed->layout.in_features,
+                spec.out_features, spec.in_features);
+  }
   if (spec.bias.exists()) {
     TRINE_ASSIGN_OR_RETURN(linear.bias_, source.vector(spec.bias));
   }

@@ -12,8 +12,7 @@ std::vector<float> RotaryTable::dynamic_frequencies(std::size_t sequence_length)
   const double theta = spec_.dynamic_theta * std::pow(stretch, dim / (dim - 2.0));
   std::vector<float> frequencies(spec_.frequencies.size());
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    frequencies[i] =
-        static_cast<float>(std::pow(theta, -2.0 * static_cast<double>(i) / dim));
+    frequencies[i] = static_cast<float>(std::pow(theta, -2.0 * static_cast<double>(i) / dim));
   }
   return frequencies;
 }
@@ -53,7 +52,7 @@ void RotaryTable::rotate(std::size_t token, float* heads, std::size_t count,
   const std::size_t half = spec_.frequencies.size();
   const float* cosines = cosines_.data() + token * half;
   const float* sines = sines_.data() + token * half;
-  const std::size_t step = spec_.is_interleaved ? 2 : 1;       // between pairs
+  const std::size_t step = spec_.is_interleaved ? 2 : 1;        // between pairs
   const std::size_t partner = spec_.is_interleaved ? 1 : half;  // within a pair
   for (std::size_t head = 0; head < count; ++head) {
     for (std::size_t i = 0; i < half; ++i) {

@@ -151,7 +151,8 @@ Routing route(const RouterSpec& router, std::span<const float> router_logits,
   Rule* const rule = kRules[static_cast<std::size_t>(router.rule)];
   const std::size_t num_experts = router.matrix.out_features;
   for (std::size_t first = 0; first < router_logits.size(); first += num_experts) {
-    const Choice choice = rule(router, router_logits.subspan(first, num_experts), selection_bias);
+    const Choice choice =
+        rule(router, router_logits.subspan(first, num_experts), selection_bias);
     routing.experts.insert(routing.experts.end(), choice.experts.begin(), choice.experts.end());
     routing.weights.insert(routing.weights.end(), choice.weights.begin(), choice.weights.end());
   }

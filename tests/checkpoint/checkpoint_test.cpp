@@ -17,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing_support::expect_error;
+using testing_support::matrix_named;
 using testing_support::plan_bytes;
 using testing_support::plan_of;
 using testing_support::remove_tensor;
@@ -55,9 +56,12 @@ TEST_F(CheckpointTest, GivesEachTensorItsBytes) {
   EXPECT_EQ(checkpoint.total_weight_bytes(), plan_bytes(plan));
   ASSERT_EQ(checkpoint.tensors().size(), plan.size());
   for (const base::TensorPlan& planned : plan) {
-    const auto weight = checkpoint.weight(planned.name);
-    ASSERT_TRUE(weight.has_value()) << sentence(weight);
-    const auto& view = std::get<TensorView>(*weight);
+    const StoredTensor* found = nullptr;
+    for (const StoredTensor& tensor : checkpoint.tensors()) {
+      if (tensor.name == planned.name) found = &tensor;
+    }
+    ASSERT_NE(found, nullptr) << planned.name;
+    const TensorView& view = found->view;
     EXPECT_EQ(view.dtype, planned.dtype);
     EXPECT_EQ(view.shape, planned.shape);
     ASSERT_EQ(view.bytes.size(), 2 * view.num_elements());
@@ -78,9 +82,9 @@ TEST_F(CheckpointTest, SortsTensorsByName) {
 TEST_F(CheckpointTest, ReadsReleasedTensorsAgain) {
   const auto checkpoint = open();
   ASSERT_TRUE(checkpoint.has_value());
-  const auto view = std::get<TensorView>(checkpoint->weight(kQProj).value());
+  const auto view = std::get<TensorView>(checkpoint->matrix(matrix_named(kQProj)).value());
   const auto before = view.bytes[9];
-  checkpoint->release(kQProj);
+  checkpoint->release(matrix_named(kQProj));
   checkpoint->release("no such tensor");
   EXPECT_EQ(view.bytes[9], before);
 }
@@ -88,7 +92,8 @@ TEST_F(CheckpointTest, ReadsReleasedTensorsAgain) {
 TEST_F(CheckpointTest, NamesATensorThatIsNotThere) {
   const auto checkpoint = open();
   ASSERT_TRUE(checkpoint.has_value());
-  expect_error(checkpoint->weight("lm_head.bias"), ErrorCode::kNotFound, {"\"lm_head.bias\""});
+  expect_error(checkpoint->matrix(matrix_named("lm_head.bias")), ErrorCode::kNotFound,
+               {"\"lm_head.bias\""});
 }
 
 TEST_F(CheckpointTest, RefusesAMissingTensor) {

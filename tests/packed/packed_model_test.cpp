@@ -20,6 +20,7 @@ using testing_support::correct_checksum;
 using testing_support::edit_byte;
 using testing_support::edit_json;
 using testing_support::expect_error;
+using testing_support::matrix_named;
 using testing_support::sentence;
 using testing_support::TemporaryDirectory;
 using testing_support::TinyPackedModel;
@@ -57,7 +58,7 @@ TEST_F(PackedModelTest, GivesBackWhatWasWritten) {
     EXPECT_EQ(model.spec().layers.size(), 2u);
     EXPECT_EQ(model.manifest().source_xxh3, model_.manifest.source_xxh3);
     for (const auto& [name, matrix] : model_.matrices) {
-      const auto weight = model.weight(name);
+      const auto weight = model.matrix(matrix_named(name));
       ASSERT_TRUE(weight.has_value()) << sentence(weight);
       const auto* packed = std::get_if<PackedMatrixView>(&*weight);
       ASSERT_NE(packed, nullptr) << name;
@@ -69,10 +70,10 @@ TEST_F(PackedModelTest, GivesBackWhatWasWritten) {
         EXPECT_EQ(values[i], (static_cast<float>(matrix.codes[i]) - matrix.zeros[place]) *
                                  matrix.scales[place]);
       }
-      model.release(name);
+      model.release(matrix_named(name));
       EXPECT_EQ(kernels::dequantize(*packed), values);
     }
-    const auto router = std::get<TensorView>(model.weight(kRouter).value());
+    const auto router = std::get<TensorView>(model.matrix(matrix_named(kRouter)).value());
     EXPECT_EQ(router.dtype, DType::kBF16);
     EXPECT_EQ(router.shape, (std::vector<std::size_t>{2, 8}));
     EXPECT_TRUE(std::ranges::equal(router.bytes, model_.bytes.at(kRouter)));
@@ -107,7 +108,8 @@ TEST_F(PackedModelTest, VerifiesAndReportsEveryByte) {
 
 TEST_F(PackedModelTest, NamesATensorItDoesNotHave) {
   write();
-  expect_error(open().value().weight("model.none"), ErrorCode::kNotFound, {"model.none"});
+  expect_error(open().value().matrix(matrix_named("model.none")), ErrorCode::kNotFound,
+               {"model.none"});
 }
 
 TEST_F(PackedModelTest, FindsOneFlippedBitAnywhere) {

@@ -26,6 +26,7 @@ struct Case {
   const char* name;
   AttentionShape shape;
   std::vector<Lengths> sequences;
+  std::vector<float> sinks{};  ///< empty, or one per head
 };
 
 std::vector<float> uniform_values(base::Random& random, std::size_t count) {
@@ -42,6 +43,9 @@ struct Step {
   std::vector<float> queries{};
 
   explicit Step(const Case& tested) : shape(tested.shape) {
+    shape.v_head_dim = shape.head_dim;
+    shape.softmax_scale = 1.0 / std::sqrt(static_cast<double>(shape.head_dim));
+    shape.sinks = tested.sinks;
     base::Random random(1);
     const std::size_t key_width = shape.num_key_value_heads * shape.head_dim;
     std::size_t first_row = 0;
@@ -75,7 +79,7 @@ std::vector<double> expected_head(const Step& step, const AttentionRows& sequenc
       step.queries.data() + ((sequence.first_row + row) * shape.num_heads + head) * dim;
   const std::size_t position = sequence.past + row;
   std::vector<double> output(dim);
-  double sum = 0.0;
+  double sum = shape.sinks.empty() ? 0.0 : std::exp(double{shape.sinks[head]});
   for (std::size_t seen = 0; seen <= position; ++seen) {
     if (shape.sliding_window && position - seen >= *shape.sliding_window) continue;
     const float* key = sequence.keys + seen * key_width + key_head * dim;
@@ -155,7 +159,8 @@ std::vector<Case> cases() {
           {"EqualHeads", equal, several},
           {"OneKeyHead", one_key_head, several},
           {"Window", window, several},
-          {"WindowOfOne", only_itself, {{0, 3}, {5, 2}}}};
+          {"WindowOfOne", only_itself, {{0, 3}, {5, 2}}},
+          {"Sinks", grouped, several, {0.5f, -1.0f, 0.9f, 0.0f}}};
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest, testing::ValuesIn(cases()),

@@ -50,7 +50,7 @@ TEST_F(EngineTest, GivesOneHiddenStatePerTokenAndFillsTheCache) {
   EXPECT_EQ(engine->logits(*hidden).size(), 7 * spec_.vocab_size);
   EXPECT_EQ(cache.length(), 7u);
   ASSERT_EQ(trace.size(), spec_.layers.size());
-  EXPECT_EQ(trace[0].experts.size(), 7 * spec_.layers[0].moe.experts_per_token);
+  EXPECT_EQ(trace[0].experts.size(), 7 * spec_.layers[0].moe->router.experts_per_token);
 }
 
 TEST_F(EngineTest, RefusesNothingToDo) {

@@ -14,12 +14,22 @@ using testing_support::random_normal;
 
 constexpr double kUlp = 0x1p-24;  ///< largest relative error of one fp32 rounding
 
+/// Half-split pairs, frequencies 10000^(−2i/head_dim).
+RopeSpec plain_rope(std::size_t head_dim) {
+  RopeSpec spec{.rotary_dim = head_dim};
+  for (std::size_t i = 0; i < head_dim / 2; ++i) {
+    const double exponent = 2.0 * static_cast<double>(i) / static_cast<double>(head_dim);
+    spec.frequencies.push_back(static_cast<float>(std::pow(10000.0, -exponent)));
+  }
+  return spec;
+}
+
 std::vector<float> rotated(const std::vector<float>& heads, std::size_t head_dim,
                            std::size_t position) {
-  RotaryTable table(head_dim, 10000.0);
-  table.set_positions(std::vector{position});
+  RotaryTable table(plain_rope(head_dim));
+  table.set_positions(std::vector{TokenPosition{position, position + 1}});
   std::vector<float> turned = heads;
-  table.rotate(0, turned.data(), heads.size() / head_dim);
+  table.rotate(0, turned.data(), heads.size() / head_dim, head_dim);
   return turned;
 }
 
@@ -81,13 +91,63 @@ TEST(Rope, MakesScoresDependOnDistanceOnly) {
 
 TEST(Rope, UsesThePositionOfEachToken) {
   const auto head = random_normal(16, 5);
-  RotaryTable table(16, 10000.0);
-  table.set_positions(std::vector<std::size_t>{5, 0, 9});
+  RotaryTable table(plain_rope(16));
+  table.set_positions(std::vector<TokenPosition>{{5, 6}, {0, 1}, {9, 10}});
   for (std::size_t token = 0; token < 3; ++token) {
     std::vector<float> turned = head;
-    table.rotate(token, turned.data(), 1);
+    table.rotate(token, turned.data(), 1, 16);
     EXPECT_EQ(turned, rotated(head, 16, std::vector<std::size_t>{5, 0, 9}[token]));
   }
+}
+
+TEST(Rope, InterleavedPairsTurnAsHalfSplitOnesInAnotherOrder) {
+  RopeSpec spec = plain_rope(8);
+  spec.is_interleaved = true;
+  RotaryTable table(spec);
+  table.set_positions(std::vector{TokenPosition{7, 8}});
+  const auto head = random_normal(8, 6);
+  std::vector<float> turned = head;
+  table.rotate(0, turned.data(), 1, 8);
+  const std::vector<float> split = {head[0], head[2], head[4], head[6],
+                                    head[1], head[3], head[5], head[7]};
+  const auto expected = rotated(split, 8, 7);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(turned[2 * i], expected[i]);
+    EXPECT_EQ(turned[2 * i + 1], expected[i + 4]);
+  }
+}
+
+TEST(Rope, LongSequencesTakeTheLongFrequenciesAndFactor) {
+  RopeSpec spec = plain_rope(4);
+  spec.original_positions = 10;
+  spec.long_frequencies = {0.5f, 0.25f};
+  spec.attention_factor = 2.0f;
+  spec.long_attention_factor = 3.0f;
+  const std::vector<float> head = {1, 0, 0, 0};
+  const auto first = [&](std::size_t length) {
+    RotaryTable table(spec);
+    table.set_positions(std::vector{TokenPosition{2, length}});
+    std::vector<float> turned = head;
+    table.rotate(0, turned.data(), 1, 4);
+    return turned[0];
+  };
+  EXPECT_NEAR(first(10), 2.0 * std::cos(2.0),
+              8 * kUlp);  // as long as the original: still short
+  EXPECT_NEAR(first(11), 3.0 * std::cos(1.0), 12 * kUlp);
+}
+
+TEST(Rope, DynamicScalingGrowsTheBaseWithTheSequence) {
+  RopeSpec spec = plain_rope(4);
+  spec.original_positions = 10;
+  spec.dynamic_theta = 10000.0;
+  spec.dynamic_factor = 2.0;
+  RotaryTable table(spec);
+  table.set_positions(std::vector{TokenPosition{5, 30}});
+  std::vector<float> head = {0, 1, 0, 0};  // the slow pair: theta'^(−1/2) per position
+  table.rotate(0, head.data(), 1, 4);
+  // theta' = theta · (2·30/10 − 1)^(4/2)
+  const double frequency = 1.0 / std::sqrt(10000.0 * 25.0);
+  EXPECT_NEAR(head[3], std::sin(5.0 * frequency), 8 * kUlp);
 }
 
 }  // namespace

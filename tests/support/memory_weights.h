@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "core/model_spec.h"
 #include "models/family.h"
+#include "models/stored_weights.h"
 #include "models/weight_source.h"
 #include "support/random_matrices.h"
 #include "support/tiny_checkpoint.h"
@@ -72,18 +73,43 @@ class MemoryWeights final : public models::WeightSource {
   }
   void remove(const std::string& name) { tensors_.erase(name); }
 
-  [[nodiscard]] Result<models::WeightView> weight(std::string_view name) const override {
-    const auto found = tensors_.find(std::string(name));
-    if (found == tensors_.end()) return fail(ErrorCode::kNotFound, "no tensor {}", name);
-    return found->second.view;
+  [[nodiscard]] Result<models::WeightView> matrix(const MatrixSpec& spec) const override {
+    const auto found = tensors_.find(spec.name);
+    if (found != tensors_.end()) {
+      if (const auto* packed = std::get_if<PackedMatrixView>(&found->second.view)) {
+        return checked(spec, *packed);
+      }
+    }
+    return models::stored_matrix(spec, lookup());
   }
-  void release(std::string_view) const override {}
+  [[nodiscard]] Result<std::vector<float>> vector(const VectorSpec& spec) const override {
+    return models::stored_vector(spec, lookup());
+  }
+  void release(const MatrixSpec&) const override {}
 
  private:
   struct Stored {
     std::vector<std::uint8_t> bytes{};
     models::WeightView view{};
   };
+
+  [[nodiscard]] models::TensorLookup lookup() const {
+    return [this](const std::string& name) -> Result<TensorView> {
+      const auto found = tensors_.find(name);
+      if (found == tensors_.end()) return fail(ErrorCode::kNotFound, "no tensor {}", name);
+      return std::get<TensorView>(found->second.view);
+    };
+  }
+  static Result<models::WeightView> checked(const MatrixSpec& spec,
+                                            const PackedMatrixView& packed) {
+    const PackedLayout& layout = packed.layout;
+    if (layout.out_features == spec.out_features && layout.in_features == spec.in_features) {
+      return packed;
+    }
+    return fail(ErrorCode::kMalformed, "{} has shape [{}, {}], expected [{}, {}]", spec.name,
+                layout.out_features, layout.in_features, spec.out_features, spec.in_features);
+  }
+
   std::map<std::string, Stored> tensors_{};
 };
 
@@ -99,7 +125,7 @@ inline ModelSpec small_spec() {
 }
 
 /// Matrices with entries of variance 1 / in_features, so that activations keep their size;
-/// norm weights around 1. All BF16.
+/// vectors (norm weights) around 1. All BF16.
 inline MemoryWeights random_weights(const ModelSpec& spec, std::uint64_t seed) {
   base::Random random(seed);
   MemoryWeights weights;
@@ -109,10 +135,10 @@ inline MemoryWeights random_weights(const ModelSpec& spec, std::uint64_t seed) {
         matrix->name, DType::kBF16, {matrix->out_features, matrix->in_features},
         random_normal(matrix->out_features * matrix->in_features, random.next(), scale));
   }
-  for (const std::string& norm : norm_names(spec)) {
-    std::vector<float> values = random_normal(spec.hidden_size, random.next(), 0.1);
+  for (const VectorSpec* vector : all_vectors(spec)) {
+    std::vector<float> values = random_normal(vector->size, random.next(), 0.1);
     for (float& value : values) value += 1.0f;
-    weights.set(norm, DType::kBF16, {spec.hidden_size}, values);
+    weights.set(vector->name, DType::kBF16, {vector->size}, values);
   }
   return weights;
 }

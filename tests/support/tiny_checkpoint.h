@@ -33,10 +33,20 @@ inline std::vector<base::TensorPlan> plan_of(const base::Json& config) {
   for (const MatrixSpec* matrix : all_matrices(spec.value())) {
     plan.push_back({matrix->name, DType::kBF16, {matrix->out_features, matrix->in_features}});
   }
-  for (const std::string& norm : norm_names(*spec)) {
-    plan.push_back({norm, DType::kBF16, {spec->hidden_size}});
+  for (const VectorSpec* vector : all_vectors(*spec)) {
+    plan.push_back({vector->name, DType::kBF16, {vector->size}});
   }
   return plan;
+}
+
+/// The matrix called `name` of tiny_config()'s model.
+inline MatrixSpec matrix_named(const std::string& name) {
+  const base::Json config = tiny_config();
+  const auto spec = models::parse_model_config(base::JsonFields(config, "config.json"));
+  for (const MatrixSpec* matrix : all_matrices(spec.value())) {
+    if (matrix->name == name) return *matrix;
+  }
+  return {.name = name, .out_features = 1, .in_features = 1};
 }
 
 /// The tensor called `name`, to be changed.

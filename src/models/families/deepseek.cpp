@@ -38,10 +38,10 @@ struct MoeDefaults {
 Result<MoeSettings> read_moe(const base::JsonFields& config, const MoeDefaults& defaults) {
   MoeSettings settings;
   TRINE_ASSIGN_OR_RETURN(settings.layers, read_num_layers(config));
-  TRINE_ASSIGN_OR_RETURN(
-      settings.counts,
-      read_expert_counts(config, settings.layers,
-                         {"n_routed_experts", defaults.num_experts, defaults.experts_per_token}));
+  TRINE_ASSIGN_OR_RETURN(settings.counts,
+                         read_expert_counts(config, settings.layers,
+                                            {"n_routed_experts", defaults.num_experts,
+                                             defaults.experts_per_token}));
   TRINE_ASSIGN_OR_RETURN(
       settings.expert_width,
       defaults.expert_width == 0
@@ -55,9 +55,9 @@ Result<MoeSettings> read_moe(const base::JsonFields& config, const MoeDefaults& 
                          config.integer_or("n_shared_experts", 0, kMaxExperts,
                                            names_shared ? 0 : defaults.shared_experts));
   settings.shared_experts = static_cast<std::size_t>(shared);
-  TRINE_ASSIGN_OR_RETURN(const auto first,
-                         config.integer_or("first_k_dense_replace", 0, kMaxLayers,
-                                           defaults.first_sparse));
+  TRINE_ASSIGN_OR_RETURN(
+      const auto first,
+      config.integer_or("first_k_dense_replace", 0, kMaxLayers, defaults.first_sparse));
   settings.first_sparse = static_cast<std::size_t>(first);
   TRINE_ASSIGN_OR_RETURN(settings.frequency,
                          read_size_or(config, "moe_layer_freq", kMaxLayers, 1));
@@ -71,11 +71,13 @@ Status read_groups(const base::JsonFields& config, std::size_t groups_absent,
                    std::size_t kept_absent, MoeSettings& settings) {
   const std::size_t experts = settings.counts.num_experts;
   RouterSpec& router = settings.router;
-  TRINE_ASSIGN_OR_RETURN(router.num_groups, read_size_or(config, "n_group", kMaxExperts, groups_absent));
+  TRINE_ASSIGN_OR_RETURN(router.num_groups,
+                         read_size_or(config, "n_group", kMaxExperts, groups_absent));
   TRINE_ASSIGN_OR_RETURN(router.groups_per_token,
                          read_size_or(config, "topk_group", kMaxExperts, kept_absent));
   if (experts % router.num_groups != 0 || router.groups_per_token > router.num_groups ||
-      experts / router.num_groups * router.groups_per_token < settings.counts.experts_per_token) {
+      experts / router.num_groups * router.groups_per_token <
+          settings.counts.experts_per_token) {
     return fail(ErrorCode::kMalformed,
                 "{}: {} experts in {} groups, {} of them for {} experts per token: impossible",
                 config.name(), experts, router.num_groups, router.groups_per_token,
@@ -91,8 +93,9 @@ void add_feed_forward(const ModelSpec& spec, const MoeSettings& settings, std::s
     layer.dense = gated_mlp(mlp, spec.hidden_size, settings.dense_width, MatrixRole::kDense);
     return;
   }
-  layer.moe = routed_experts(mlp, {settings.counts.num_experts, settings.counts.experts_per_token,
-                                   spec.hidden_size, settings.expert_width});
+  layer.moe =
+      routed_experts(mlp, {settings.counts.num_experts, settings.counts.experts_per_token,
+                           spec.hidden_size, settings.expert_width});
   MatrixSpec matrix = layer.moe->router.matrix;
   layer.moe->router = settings.router;
   layer.moe->router.matrix = std::move(matrix);
@@ -135,8 +138,8 @@ Result<LatentSettings> read_latent(const base::JsonFields& config, ModelSpec& sp
   }
   spec.head_dim = latent.qk_nope_head_dim + latent.qk_rope_head_dim;
   spec.num_key_value_heads = spec.num_attention_heads;
-  TRINE_ASSIGN_OR_RETURN(spec.rope, read_rope(config, latent.qk_rope_head_dim, 1e4,
-                                              spec.max_position_embeddings));
+  TRINE_ASSIGN_OR_RETURN(
+      spec.rope, read_rope(config, latent.qk_rope_head_dim, 1e4, spec.max_position_embeddings));
   spec.rope.is_interleaved = true;
   TRINE_ASSIGN_OR_RETURN(settings.has_bias, config.boolean_or("attention_bias", false));
   TRINE_ASSIGN_OR_RETURN(const double stretch, read_latent_scale(config));
@@ -250,16 +253,16 @@ Result<ModelSpec> parse_deepseek_v2(const base::JsonFields& config) {
 }
 
 Result<ModelSpec> parse_deepseek_v3(const base::JsonFields& config) {
-  TRINE_ASSIGN_OR_RETURN(ModelSpec spec,
-                         read_decoder(config, "deepseek_v3",
-                                      {.head_dim = 2, .max_position_embeddings = 4096}));
+  TRINE_ASSIGN_OR_RETURN(
+      ModelSpec spec,
+      read_decoder(config, "deepseek_v3", {.head_dim = 2, .max_position_embeddings = 4096}));
   TRINE_ASSIGN_OR_RETURN(const LatentSettings latent, read_latent(config, spec));
   TRINE_ASSIGN_OR_RETURN(spec.rope.is_interleaved, config.boolean_or("rope_interleave", true));
   TRINE_ASSIGN_OR_RETURN(MoeSettings settings, read_moe(config, {.num_experts = 256,
-                                                               .experts_per_token = 8,
-                                                               .expert_width = 2048,
-                                                               .shared_experts = 1,
-                                                               .first_sparse = 3}));
+                                                                 .experts_per_token = 8,
+                                                                 .expert_width = 2048,
+                                                                 .shared_experts = 1,
+                                                                 .first_sparse = 3}));
   RouterSpec& router = settings.router;
   router.rule = RoutingRule::kSigmoidBiased;
   router.group_score = GroupScore::kTopTwoSum;

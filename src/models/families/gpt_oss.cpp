@@ -15,8 +15,8 @@ void place_expert(ExpertSpec& expert, std::size_t index, std::size_t num_experts
                   const std::string& experts, bool is_mxfp4) {
   const std::size_t width = expert.gate_proj.out_features;
   const std::size_t hidden = expert.gate_proj.in_features;
-  StoredAs gate{.plane = index, .row_step = 2, .tensor_rows = 2 * width,
-                .num_planes = num_experts};
+  StoredAs gate{
+      .plane = index, .row_step = 2, .tensor_rows = 2 * width, .num_planes = num_experts};
   StoredAs down{.plane = index, .num_planes = num_experts};
   const auto place = [&](StoredAs& stored, const char* name) {
     stored.tensor = experts + name + (is_mxfp4 ? "_blocks" : "");
@@ -51,9 +51,9 @@ Result<RopeSpec> default_rope(const base::JsonFields& config, std::size_t head_d
   constexpr std::size_t kPositions = 131072;
   constexpr double kTheta = 150000.0;
   base::Json filled = config.json();
-  filled["rope_scaling"] = {{"rope_type", "yarn"},   {"factor", 32.0},
-                            {"beta_fast", 32.0},     {"beta_slow", 1.0},
-                            {"truncate", false},     {"original_max_position_embeddings", 4096}};
+  filled["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 32.0},
+                            {"beta_fast", 32.0},   {"beta_slow", 1.0},
+                            {"truncate", false},   {"original_max_position_embeddings", 4096}};
   return read_rope(base::JsonFields(filled, config.name()), head_dim, kTheta, kPositions);
 }
 

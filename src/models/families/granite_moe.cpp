@@ -36,8 +36,8 @@ Result<ModelSpec> parse_granite_moe(const base::JsonFields& config) {
       }
     }
     const std::string moe = layer_prefix(index) + ".block_sparse_moe";
-    layer.moe = routed_experts(moe, {counts.num_experts, counts.experts_per_token,
-                                     spec.hidden_size, width});
+    layer.moe = routed_experts(
+        moe, {counts.num_experts, counts.experts_per_token, spec.hidden_size, width});
     layer.moe->router.matrix.name = moe + ".router.layer.weight";
     layer.moe->router.rule = RoutingRule::kTopKSoftmax;
     for (std::size_t expert = 0; expert < counts.num_experts; ++expert) {

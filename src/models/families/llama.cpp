@@ -68,16 +68,15 @@ Result<ModelSpec> parse_llama(const base::JsonFields& config) {
   TRINE_ASSIGN_OR_RETURN(const bool attention_bias, config.boolean_or("attention_bias", false));
   TRINE_ASSIGN_OR_RETURN(const bool mlp_bias, config.boolean_or("mlp_bias", false));
   TRINE_ASSIGN_OR_RETURN(const std::size_t layers, read_num_layers(config));
-  TRINE_RETURN_IF_ERROR(
-      add_layers(config, {attention_bias, attention_bias, mlp_bias, false}, layers, layers, spec));
+  TRINE_RETURN_IF_ERROR(add_layers(config, {attention_bias, attention_bias, mlp_bias, false},
+                                   layers, layers, spec));
   return spec;
 }
 
 Result<ModelSpec> parse_qwen2(const base::JsonFields& config) {
-  TRINE_ASSIGN_OR_RETURN(
-      ModelSpec spec,
-      read_decoder(config, "qwen2",
-                   {.num_key_value_heads = 32, .max_position_embeddings = 32768}));
+  TRINE_ASSIGN_OR_RETURN(ModelSpec spec, read_decoder(config, "qwen2",
+                                                      {.num_key_value_heads = 32,
+                                                       .max_position_embeddings = 32768}));
   TRINE_ASSIGN_OR_RETURN(const std::size_t layers, read_num_layers(config));
   TRINE_ASSIGN_OR_RETURN(const std::size_t first, first_sliding_layer(config, layers));
   TRINE_RETURN_IF_ERROR(add_layers(config, {.qkv_bias = true}, layers, first, spec));
@@ -85,16 +84,15 @@ Result<ModelSpec> parse_qwen2(const base::JsonFields& config) {
 }
 
 Result<ModelSpec> parse_qwen3(const base::JsonFields& config) {
-  TRINE_ASSIGN_OR_RETURN(ModelSpec spec,
-                         read_decoder(config, "qwen3",
-                                      {.num_key_value_heads = 32,
-                                       .head_dim = 128,
-                                       .max_position_embeddings = 32768}));
+  TRINE_ASSIGN_OR_RETURN(ModelSpec spec, read_decoder(config, "qwen3",
+                                                      {.num_key_value_heads = 32,
+                                                       .head_dim = 128,
+                                                       .max_position_embeddings = 32768}));
   TRINE_ASSIGN_OR_RETURN(const bool bias, config.boolean_or("attention_bias", false));
   TRINE_ASSIGN_OR_RETURN(const std::size_t layers, read_num_layers(config));
   TRINE_ASSIGN_OR_RETURN(const std::size_t first, first_sliding_layer(config, layers));
-  TRINE_RETURN_IF_ERROR(add_layers(
-      config, {.qkv_bias = bias, .o_bias = bias, .qk_norm = true}, layers, first, spec));
+  TRINE_RETURN_IF_ERROR(add_layers(config, {.qkv_bias = bias, .o_bias = bias, .qk_norm = true},
+                                   layers, first, spec));
   return spec;
 }
 

@@ -10,12 +10,11 @@ namespace trine::models {
 MoeSpec mixtral_experts(const std::string& prefix, const ExpertsShape& shape);
 
 Result<ModelSpec> parse_phimoe(const base::JsonFields& config) {
-  TRINE_ASSIGN_OR_RETURN(ModelSpec spec,
-                         read_decoder(config, "phimoe",
-                                      {.num_key_value_heads = 8,
-                                       .max_position_embeddings = 4096 * 32,
-                                       .norm_eps = 1e-5,
-                                       .rope_theta = 1e6}));
+  TRINE_ASSIGN_OR_RETURN(ModelSpec spec, read_decoder(config, "phimoe",
+                                                      {.num_key_value_heads = 8,
+                                                       .max_position_embeddings = 4096 * 32,
+                                                       .norm_eps = 1e-5,
+                                                       .rope_theta = 1e6}));
   TRINE_ASSIGN_OR_RETURN(const bool attention_bias, config.boolean_or("attention_bias", false));
   TRINE_ASSIGN_OR_RETURN(const bool head_bias, config.boolean_or("lm_head_bias", false));
   TRINE_ASSIGN_OR_RETURN(const double jitter,
@@ -29,9 +28,8 @@ Result<ModelSpec> parse_phimoe(const base::JsonFields& config) {
   TRINE_ASSIGN_OR_RETURN(const std::size_t width,
                          read_size(config, "intermediate_size", kMaxWidth));
   if (counts.experts_per_token != 2) {
-    return fail(ErrorCode::kUnsupported,
-                "{}: num_experts_per_tok is {}, SparseMixer chooses 2", config.name(),
-                counts.experts_per_token);
+    return fail(ErrorCode::kUnsupported, "{}: num_experts_per_tok is {}, SparseMixer chooses 2",
+                config.name(), counts.experts_per_token);
   }
   const bool slides = config.has("sliding_window");
   TRINE_ASSIGN_OR_RETURN(const auto windows, read_windows(config, layers, slides ? 0 : layers));

@@ -53,8 +53,9 @@ LayerSpec build_layer(const ModelSpec& spec, const MoeSettings& settings, std::s
     layer.dense = gated_mlp(mlp, spec.hidden_size, settings.dense_width, MatrixRole::kDense);
     return layer;
   }
-  layer.moe = routed_experts(mlp, {settings.counts.num_experts, settings.counts.experts_per_token,
-                                   spec.hidden_size, settings.expert_width});
+  layer.moe =
+      routed_experts(mlp, {settings.counts.num_experts, settings.counts.experts_per_token,
+                           spec.hidden_size, settings.expert_width});
   layer.moe->router.renormalises = settings.renormalises;
   return layer;
 }
@@ -78,13 +79,13 @@ Status read_moe_windows(const base::JsonFields& config, bool all_slide, MoeSetti
 }  // namespace
 
 Result<ModelSpec> parse_qwen2_moe(const base::JsonFields& config) {
-  TRINE_ASSIGN_OR_RETURN(
-      ModelSpec spec,
-      read_decoder(config, "qwen2_moe",
-                   {.num_key_value_heads = 16, .max_position_embeddings = 32768}));
+  TRINE_ASSIGN_OR_RETURN(ModelSpec spec, read_decoder(config, "qwen2_moe",
+                                                      {.num_key_value_heads = 16,
+                                                       .max_position_embeddings = 32768}));
   TRINE_ASSIGN_OR_RETURN(
       MoeSettings settings,
-      read_settings(config, {.num_experts_absent = 60, .experts_per_token_absent = 4}, 1408, 5632));
+      read_settings(config, {.num_experts_absent = 60, .experts_per_token_absent = 4}, 1408,
+                    5632));
   TRINE_RETURN_IF_ERROR(read_moe_windows(config, false, settings));
   TRINE_ASSIGN_OR_RETURN(
       const std::size_t shared_width,
@@ -94,8 +95,8 @@ Result<ModelSpec> parse_qwen2_moe(const base::JsonFields& config) {
     LayerSpec layer = build_layer(spec, settings, index);
     if (layer.moe) {
       const std::string mlp = layer_prefix(index) + ".mlp";
-      layer.moe->shared_expert = gated_mlp(mlp + ".shared_expert", spec.hidden_size, shared_width,
-                                           MatrixRole::kSharedExpert);
+      layer.moe->shared_expert = gated_mlp(mlp + ".shared_expert", spec.hidden_size,
+                                           shared_width, MatrixRole::kSharedExpert);
       layer.moe->shared_expert_gate = matrix_spec(mlp + ".shared_expert_gate.weight", 1,
                                                   spec.hidden_size, MatrixRole::kRouter);
     }
@@ -111,13 +112,13 @@ Result<ModelSpec> parse_qwen2_moe(const base::JsonFields& config) {
 }
 
 Result<ModelSpec> parse_qwen3_moe(const base::JsonFields& config) {
-  TRINE_ASSIGN_OR_RETURN(
-      ModelSpec spec,
-      read_decoder(config, "qwen3_moe",
-                   {.num_key_value_heads = 4, .max_position_embeddings = 32768}));
+  TRINE_ASSIGN_OR_RETURN(ModelSpec spec, read_decoder(config, "qwen3_moe",
+                                                      {.num_key_value_heads = 4,
+                                                       .max_position_embeddings = 32768}));
   TRINE_ASSIGN_OR_RETURN(
       MoeSettings settings,
-      read_settings(config, {.num_experts_absent = 128, .experts_per_token_absent = 8}, 768, 6144));
+      read_settings(config, {.num_experts_absent = 128, .experts_per_token_absent = 8}, 768,
+                    6144));
   TRINE_RETURN_IF_ERROR(read_moe_windows(config, true, settings));
   TRINE_ASSIGN_OR_RETURN(const bool bias, config.boolean_or("attention_bias", false));
   for (std::size_t index = 0; index < settings.layers; ++index) {
