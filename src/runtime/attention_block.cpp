@@ -45,7 +45,7 @@ Result<AttentionBlock> AttentionBlock::load(const ModelSpec& model, std::size_t 
   const LatentSpec& latent = *spec.latent;
   block.is_latent_ = true;
   block.rope_dim_ = latent.qk_rope_head_dim;
-  block.kv_lora_rank_ = latent.kv_lora_rank;
+  block.latent_rank_ = latent.kv_lora_rank;
   TRINE_ASSIGN_OR_RETURN(block.q_a_proj_, Linear::load(latent.q_a_proj, source));
   TRINE_ASSIGN_OR_RETURN(block.kv_a_proj_, Linear::load(latent.kv_a_proj, source));
   TRINE_ASSIGN_OR_RETURN(block.kv_b_proj_, Linear::load(latent.kv_b_proj, source));
@@ -105,12 +105,12 @@ AttentionBlock::Projected AttentionBlock::project_latent(Compute& compute,
     multiply(compute, std::array{latent_call, LinearCall{&q_proj_, projected.queries.data()}},
              inputs, num_tokens);
   }
-  std::vector<float> compressed(num_tokens * kv_lora_rank_);
+  std::vector<float> compressed(num_tokens * latent_rank_);
   for (std::size_t token = 0; token < num_tokens; ++token) {
     float* latent = latents.data() + token * latent_width;
-    std::memcpy(compressed.data() + token * kv_lora_rank_, latent,
-                kv_lora_rank_ * sizeof(float));
-    rotary.rotate(token, latent + kv_lora_rank_, 1, rope_dim_);
+    std::memcpy(compressed.data() + token * latent_rank_, latent,
+                latent_rank_ * sizeof(float));
+    rotary.rotate(token, latent + latent_rank_, 1, rope_dim_);
     rotary.rotate(token, projected.queries.data() + token * heads * shape_.head_dim + nope,
                   heads, shape_.head_dim);
   }
@@ -121,7 +121,7 @@ AttentionBlock::Projected AttentionBlock::project_latent(Compute& compute,
   const std::size_t head_width = nope + shape_.v_head_dim;
   for (std::size_t row = 0; row < num_tokens * heads; ++row) {
     const float* source = expanded.data() + row * head_width;
-    const float* rotated = latents.data() + row / heads * latent_width + kv_lora_rank_;
+    const float* rotated = latents.data() + row / heads * latent_width + latent_rank_;
     float* key = projected.keys.data() + row * shape_.head_dim;
     std::memcpy(key, source, nope * sizeof(float));
     std::memcpy(key + nope, rotated, rope_dim_ * sizeof(float));

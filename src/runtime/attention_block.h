@@ -57,7 +57,7 @@ class AttentionBlock {
   Norm q_norm_{}, k_norm_{};
   bool is_latent_ = false;
   std::size_t rope_dim_ = 0;      ///< latent: part of keys all heads share
-  std::size_t kv_lora_rank_ = 0;  ///< latent: width of the compressed keys and values
+  std::size_t latent_rank_ = 0;  ///< latent: width of the compressed keys and values
   Linear q_a_proj_{}, kv_a_proj_{}, kv_b_proj_{};
   Norm q_a_norm_{}, kv_a_norm_{};
 };
