@@ -1,14 +1,20 @@
 """Writes tests/golden/tokenizer/: token ids of tricky texts, as `tokenizers` gives them.
 
-Usage: python tools/make_tokenizer_goldens.py   (needs the package tokenizers==0.23.3)
+Usage: python tools/make_tokenizer_goldens.py
+(needs the packages tokenizers==0.23.3 and sentencepiece==0.2.3)
 
 Every folder holds cases.json and, except for models/tiny-mixtral, the small tokenizer.json that
-they were made with, one per setting.
+they were made with, one per setting. The folders of well-known styles also hold hashes.json: one
+hash for the ids of each 4 KB of mixed text. parts.json holds what single parts do.
 """
 import json
 import pathlib
 
 import tokenizers
+
+from mixed_text import mixed_text, read_fragments
+from tokenizer_parts import parts_text
+from tokenizer_styles import make_styles
 
 PINNED_VERSION = "0.23.3"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -33,6 +39,12 @@ ADDED_TOKEN_TEXTS = [
     "abc d", "a bc", "bc bc",
     "long longer longest", "longes", "<x><x>", "<x>a<x> b", "a<x>", "gap   gap", "      ", "a    b",
 ]
+STYLE_TEXTS = TRICKY_TEXTS[:40] + [
+    "I'll IT'S we'Ve 's x'll'd", "the\u180ecat", "a\u0085b", "x\u2028y \u2028", "1234567 12", "a   b\r\n\r\n  c",
+    "<|endoftext|>", "<|im_start|>user\nhi<|im_end|>", " café cafe\u0301", "<pad>  x", "x" * 70, "HTMLParser iPhone",
+    "\U00031350\u0897", "!word -- ...\n/", "</s> <unk> <extra_id_0>", "漢字とkana2024年",
+]
+NUM_CHUNKS, CHUNK_BYTES = 125, 4096
 UNKNOWN_TEXTS = ["", "é", "éé", "aéb", "aéüb", "a é b", "ab éab", "éab", "abé", "é é", "éa",
                  "ac bc", "😀中"]
 
@@ -131,6 +143,36 @@ def write_cases(folder, tokenizer_path, texts):
         f' "cases": [\n{lines}\n]}}\n')
 
 
+def hash_of(ids):
+    """FNV-1a, 64 bits, over the ids as four bytes each, the lowest first."""
+    value = 0xCBF29CE484222325
+    for byte in b"".join(token_id.to_bytes(4, "little") for token_id in ids):
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"
+
+
+def write_hashes(folder, tokenizer_path, first_seed, fragments):
+    tokenizer = tokenizers.Tokenizer.from_file(str(ROOT / tokenizer_path))
+    texts = [mixed_text(first_seed + i, CHUNK_BYTES, fragments) for i in range(NUM_CHUNKS)]
+    hashes = [hash_of(tokenizer.encode(text).ids) for text in texts]
+    lines = [" ".join(hashes[i:i + 5]) for i in range(0, len(hashes), 5)]
+    content = {"made_with": f"tokenizers {tokenizers.__version__}", "first_seed": first_seed,
+               "chunk_bytes": CHUNK_BYTES, "hashes": lines}
+    (folder / "hashes.json").write_text(json.dumps(content, indent=1) + "\n")
+
+
+def write_styles():
+    fragments = read_fragments()
+    for index, (name, tokenizer) in enumerate(make_styles(fragments)):
+        folder = GOLDEN / name
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "tokenizer.json"
+        path.write_text(json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")) + "\n")
+        relative_path = path.relative_to(ROOT)
+        write_cases(folder, relative_path, STYLE_TEXTS)
+        write_hashes(folder, relative_path, (index + 1) * 1_000_000, fragments)
+
+
 def main():
     if tokenizers.__version__ != PINNED_VERSION:
         raise SystemExit(f"found tokenizers {tokenizers.__version__}, expected {PINNED_VERSION}")
@@ -140,6 +182,8 @@ def main():
         path = folder / "tokenizer.json"
         path.write_text(json.dumps(tokenizer, ensure_ascii=False, indent=1) + "\n")
         write_cases(folder, path.relative_to(ROOT), texts)
+    write_styles()
+    (GOLDEN / "parts.json").write_text(parts_text())
     folder = GOLDEN / "tiny-mixtral"
     folder.mkdir(parents=True, exist_ok=True)
     write_cases(folder, pathlib.PurePosixPath("models/tiny-mixtral/tokenizer.json"), TRICKY_TEXTS)

@@ -5,6 +5,8 @@ The expressions are data of the formats: what each style's published tokenizer.j
 import base64
 import io
 import json
+import pathlib
+import tempfile
 
 import sentencepiece
 import tokenizers
@@ -25,7 +27,7 @@ UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 GPT_OSS = (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+{CONTRACTIONS}?"
            rf"|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*{CONTRACTIONS}?"
            r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
-# The rules of T5 in small: target and source in hexadecimal, as SentencePiece reads them.
+# Rules as T5 has them, fewer: what is written, and for what.
 T5_RULES = [(" ", "\t"), (" ", "\n"), (" ", "\r"), (" ", "\u00a0"), (" ", "\u3000"), (" ", "\u2028"),
             ("", "\u200b"), ("", "\u00ad"), ("", "\ufeff"), ("fi", "ﬁ"), ("fl", "ﬂ"), ("ffi", "ﬃ"),
             ("é", "e\u0301"), ("Å", "\u212b"), ("K", "\u212a"), ("Ω", "\u2126"), ("1/2", "½"),
@@ -129,14 +131,15 @@ def train_unigram(training_text):
     """SentencePiece's pieces with their scores, and its normalization rules."""
     rules = "\n".join("\t".join(" ".join(f"{ord(c):X}" for c in side) for side in (source, target))
                       for target, source in T5_RULES)
-    with open("/tmp/rules.tsv", "w") as file:
-        file.write(rules + "\n")
     model = io.BytesIO()
     lines = [line[:2000] for line in training_text.replace("\0", " ").split("\n") if line.strip()]
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines), model_writer=model, vocab_size=VOCAB_SIZE,
-        normalization_rule_tsv="/tmp/rules.tsv", character_coverage=0.98, minloglevel=2,
-        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, hard_vocab_limit=False)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "rules.tsv"
+        path.write_text(rules + "\n")
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines), model_writer=model, vocab_size=VOCAB_SIZE,
+            normalization_rule_tsv=str(path), character_coverage=0.98, minloglevel=2,
+            pad_id=0, eos_id=1, unk_id=2, bos_id=-1, hard_vocab_limit=False)
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = [[processor.id_to_piece(i), processor.get_score(i)] for i in range(len(processor))]
     normalizer = dict(fields_of(dict(fields_of(model.getvalue()))[3]))

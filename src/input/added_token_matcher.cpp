@@ -13,14 +13,12 @@ bool is_within_word(std::string_view text, std::size_t start, std::size_t end) {
   return end < text.size() && is_word_character(read_utf8(text.substr(end)).code_point);
 }
 
-/// `start` moved left over white space, but not before `limit`.
+/// `start` moved left over white space, but not before `limit`; `limit` if that is behind it.
 std::size_t skip_space_before(std::string_view text, std::size_t start, std::size_t limit) {
+  if (start < limit) return limit;
   while (start > limit) {
     std::size_t character = start - 1;
-    while (character > limit &&
-           (static_cast<unsigned char>(text[character]) & 0xC0u) == 0x80u) {
-      --character;
-    }
+    while ((static_cast<unsigned char>(text[character]) & 0xC0u) == 0x80u) --character;
     if (!is_white_space(read_utf8(text.substr(character)).code_point)) break;
     start = character;
   }
@@ -60,6 +58,8 @@ std::vector<TextSegment> AddedTokenMatcher::split(std::string_view text) const {
   std::vector<TextSegment> segments;
   std::size_t done = 0;
   std::size_t position = 0;
+  std::size_t space_begin = 0;
+  std::size_t space_end = 0;
   while (position < text.size()) {
     const auto match = longest_match(text.substr(position));
     if (!match) {
@@ -70,8 +70,16 @@ std::vector<TextSegment> AddedTokenMatcher::split(std::string_view text) const {
     std::size_t end = position + match->length;
     position = end;  // also past a match that is refused below
     if (match->token->single_word && is_within_word(text, start, end)) continue;
-    if (match->token->lstrip) start = skip_space_before(text, start, std::min(done, start));
-    if (match->token->rstrip) end = skip_space_after(text, end);
+    if (match->token->lstrip) start = skip_space_before(text, start, done);
+    if (match->token->rstrip) {
+      // Within the space skipped last, the answer is known: tokens of spaces cost no square.
+      if (end < space_begin || end > space_end) {
+        space_begin = end;
+        space_end = skip_space_after(text, end);
+      }
+      end = space_end;
+    }
+    if (start >= end) continue;  // white space that the token before took along
     if (start > done) segments.push_back({text.substr(done, start - done), std::nullopt});
     segments.push_back({text.substr(start, end - start), match->token->id});
     done = end;

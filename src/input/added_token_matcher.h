@@ -39,7 +39,8 @@ class AddedTokenMatcher {
 
   /// `text` in order and without gaps, in non-empty segments; the views point into `text`.
   /// White space that an rstrip took along is still searched for tokens of its own, which then
-  /// overlap it; the Rust library `tokenizers` does so, and ids must agree.
+  /// overlap it, or vanish in it if they have lstrip; the Rust library `tokenizers` does so, and
+  /// ids must agree.
   [[nodiscard]] std::vector<TextSegment> split(std::string_view text) const;
 
  private:

@@ -134,6 +134,22 @@ Status check_frame(const JsonPart& root, const JsonTokenizerParts& parts) {
   return {};
 }
 
+/// kUnsupported if `steps` could make a long text of a short one: ten steps that each write ten
+/// letters for one would fill the memory.
+template <class Steps>
+Status check_growth(const JsonPart& part, const Steps& steps) {
+  constexpr std::size_t kMostGrowth = 10000;  // Llama's normalizers: 16
+  std::size_t growth = 1;
+  for (const auto& step : steps) {
+    growth *= std::min(step->growth(), kMostGrowth + 1);
+    if (growth <= kMostGrowth) continue;
+    return fail(ErrorCode::kUnsupported,
+                "{} may make a text more than {} times longer, which Trine does not do",
+                part.place(), kMostGrowth);
+  }
+  return {};
+}
+
 Result<JsonTokenizerParts> read_parts(const JsonPart& root, const TokenizerConfig& config) {
   TRINE_RETURN_IF_ERROR(check_part_names(root));
   JsonTokenizerParts parts;
@@ -141,6 +157,7 @@ Result<JsonTokenizerParts> read_parts(const JsonPart& root, const TokenizerConfi
   TRINE_ASSIGN_OR_RETURN(parts.model, read_token_model(model));
   if (const auto normalizer = root.find("normalizer")) {
     TRINE_RETURN_IF_ERROR(read_normalizer(*normalizer, parts.normalizers));
+    TRINE_RETURN_IF_ERROR(check_growth(*normalizer, parts.normalizers));
   }
   if (const auto pre_tokenizer = root.find("pre_tokenizer")) {
     TRINE_RETURN_IF_ERROR(read_pre_tokenizer(*pre_tokenizer, parts.pre_tokenizers));
@@ -156,6 +173,7 @@ Result<JsonTokenizerParts> read_parts(const JsonPart& root, const TokenizerConfi
   }
   if (const auto decoder = root.find("decoder")) {
     TRINE_RETURN_IF_ERROR(read_decoder(*decoder, parts.decoders));
+    TRINE_RETURN_IF_ERROR(check_growth(*decoder, parts.decoders));
   } else {
     parts.decoders.push_back(make_spaced_decoder());
   }

@@ -20,7 +20,7 @@ constexpr std::size_t kLongestPattern = 16384;
 
 /// A match may step once back over each character of the text and then some: a run of capitals,
 /// say, is read once as the beginning of a capitalised word and once as a word of capitals.
-constexpr std::uint32_t kSteps = 1000000;
+constexpr std::uint32_t kSteps = 100000;
 constexpr std::uint32_t kStepsPerByte = 16;
 constexpr std::uint32_t kMostHeapKibibytes = 65536;
 constexpr std::size_t kFirstStackBytes = 32 * 1024;

@@ -48,7 +48,7 @@ class SentencePieceTokenizer final : public Tokenizer {
       check(processor_->Encode(segment.text, &part).ok(), "SentencePiece refused valid UTF-8");
       ids.insert(ids.end(), part.begin(), part.end());
     }
-    if (framed && config_.add_eos_token && eos_id()) ids.push_back(*eos_id());
+    if (framed && config_.add_eos_token.value_or(false) && eos_id()) ids.push_back(*eos_id());
     return ids;
   }
 
@@ -57,7 +57,8 @@ class SentencePieceTokenizer final : public Tokenizer {
     return has(id) ? std::string_view(pieces_[static_cast<std::size_t>(id)]) : "";
   }
   bool is_special(std::int32_t id) const noexcept override {
-    return has(id) && (processor_->IsControl(id) || processor_->IsUnknown(id));
+    if (!has(id)) return false;
+    return id >= processor_->GetPieceSize() || is_special_piece(id);
   }
   std::optional<std::int32_t> bos_id() const noexcept override {
     return has(processor_->bos_id()) ? std::optional(processor_->bos_id()) : std::nullopt;
@@ -74,13 +75,26 @@ class SentencePieceTokenizer final : public Tokenizer {
     return id >= 0 && static_cast<std::size_t>(id) < pieces_.size();
   }
 
+  bool is_special_piece(int id) const noexcept {
+    return processor_->IsControl(id) || processor_->IsUnknown(id);
+  }
+
   void read_pieces() {
     for (int id = 0; id < processor_->GetPieceSize(); ++id) {
       pieces_.push_back(replace_invalid_utf8(processor_->IdToPiece(id)));
       const std::string& piece = pieces_.back();
-      if (piece.empty() || !(processor_->IsControl(id) || processor_->IsUnknown(id))) continue;
-      special_tokens_.add(piece, {.id = id, .content = piece, .special = true});
+      if (!piece.empty() && is_special_piece(id)) add_special_token(id);
     }
+    // T5's places to fill in, counted down from the last id.
+    for (std::int64_t number = config_.num_extra_tokens; number-- > 0;) {
+      pieces_.push_back(fmt::format("<extra_id_{}>", number));
+      add_special_token(static_cast<std::int32_t>(pieces_.size()) - 1);
+    }
+  }
+
+  void add_special_token(std::int32_t id) {
+    const std::string& piece = pieces_[static_cast<std::size_t>(id)];
+    special_tokens_.add(piece, {.id = id, .content = piece, .special = true});
   }
 
   /// Whether the model puts a space before a text (add_dummy_prefix), which decoding must take

@@ -61,9 +61,10 @@ class Tokenizer {
   Tokenizer() = default;
 };
 
-/// Opens `tokenizer.json` of a model directory or, where there is none, `tokenizer.model`;
-/// reads the names of BOS and EOS from `tokenizer_config.json`. kNotFound when neither is
-/// there; kMalformed and kUnsupported name the file, the place in it and what was expected.
+/// Opens `tokenizer.json` of a model directory or, where there is none, `tokenizer.model`, or
+/// T5's `spiece.model`; reads the names of BOS and EOS from `tokenizer_config.json`. kNotFound
+/// when none is there; kMalformed and kUnsupported name the file, the place in it and what was
+/// expected.
 [[nodiscard]] Result<std::unique_ptr<Tokenizer>> open_tokenizer(
     const std::filesystem::path& model_directory);
 

@@ -28,8 +28,12 @@ Result<TokenizerConfig> read_tokenizer_config(const std::filesystem::path& model
   TokenizerConfig config;
   TRINE_ASSIGN_OR_RETURN(config.add_bos_token,
                          fields.boolean_or("add_bos_token", config.add_bos_token));
-  TRINE_ASSIGN_OR_RETURN(config.add_eos_token,
-                         fields.boolean_or("add_eos_token", config.add_eos_token));
+  if (fields.has("add_eos_token")) {
+    TRINE_ASSIGN_OR_RETURN(config.add_eos_token, fields.boolean_or("add_eos_token", false));
+  }
+  constexpr std::int64_t kMostExtraTokens = 65536;  // T5 has 100
+  TRINE_ASSIGN_OR_RETURN(config.num_extra_tokens,
+                         fields.integer_or("extra_ids", 0, kMostExtraTokens, 0));
   TRINE_ASSIGN_OR_RETURN(config.bos_token, read_token(fields, "bos_token"));
   TRINE_ASSIGN_OR_RETURN(config.eos_token, read_token(fields, "eos_token"));
   return config;

@@ -41,7 +41,8 @@ TEST_P(Golden, Agrees) {
 INSTANTIATE_TEST_SUITE_P(EverySetting, Golden,
                          testing::Values("tiny-mixtral", "added_tokens", "unknown_apart",
                                          "unknown_fused", "unknown_dropped", "ignore_merges",
-                                         "no_decoder", "strip_each"),
+                                         "no_decoder", "strip_each", "gpt2", "llama3", "qwen2",
+                                         "deepseek_v3", "gpt_oss", "t5"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            for (char& letter : name) {

@@ -26,8 +26,9 @@ TEST(OpenTokenizer, PrefersTokenizerJson) {
 
 TEST(OpenTokenizer, NamesBothFilesWhenThereIsNone) {
   TemporaryDirectory directory;
-  expect_error(open_tokenizer(directory.path()), ErrorCode::kNotFound,
-               {directory.path().string(), "tokenizer.json", "tokenizer.model"});
+  expect_error(
+      open_tokenizer(directory.path()), ErrorCode::kNotFound,
+      {directory.path().string(), "tokenizer.json", "tokenizer.model", "spiece.model"});
   expect_error(open_tokenizer(directory.path() / "absent"), ErrorCode::kNotFound, {"absent"});
 }
 
@@ -77,10 +78,29 @@ TEST(OpenTokenizer, AddsToTokenizerModelWhatTheConfigSays) {
   }
 }
 
+TEST(OpenTokenizer, ReadsSpieceModelAsT5Does) {
+  TemporaryDirectory directory;
+  std::filesystem::copy_file(kTinyMixtral / "tokenizer.model",
+                             directory.path() / "spiece.model");
+  write_file(directory.path() / "tokenizer_config.json",
+             R"({"add_bos_token": false, "extra_ids": 3})");
+  const auto tokenizer = open_or_throw(directory.path());
+  EXPECT_EQ(tokenizer->vocab_size(), 4099u);
+  EXPECT_EQ(tokenizer->token_text(4098), "<extra_id_0>");
+  EXPECT_TRUE(tokenizer->is_special(4096));
+  EXPECT_EQ(tokenizer->encode("<extra_id_2><extra_id_0>", SpecialTokens::kInclude),
+            (Ids{4096, 4098, 2}));
+  write_file(directory.path() / "tokenizer_config.json",
+             R"({"add_bos_token": false, "add_eos_token": false})");
+  EXPECT_EQ(open_or_throw(directory.path())->encode("</s>", SpecialTokens::kInclude), Ids{2});
+}
+
 TEST(OpenTokenizer, RefusesABrokenConfig) {
   for (const auto& [config, word] : {std::pair{"[]", "expected a JSON object"},
                                      {R"({"add_bos_token": 1})", "add_bos_token"},
                                      {R"({"bos_token": 7})", "bos_token"},
+                                     {R"({"add_eos_token": 1})", "add_eos_token"},
+                                     {R"({"extra_ids": -1})", "extra_ids"},
                                      {R"({"eos_token": {}})", "content"},
                                      {"{", "JSON"}}) {
     TemporaryDirectory directory;

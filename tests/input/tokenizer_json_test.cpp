@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/json.h"
+#include "input/json_tokenizer.h"
 #include "support/expect_error.h"
-#include "support/temporary_directory.h"
 #include "support/tokenizers.h"
 
 namespace trine::input {
@@ -33,9 +33,7 @@ Json small_tokenizer() {
 }
 
 Result<std::unique_ptr<Tokenizer>> open_text(std::string_view text) {
-  testing_support::TemporaryDirectory directory;
-  testing_support::write_file(directory.path() / "tokenizer.json", text);
-  return open_tokenizer(directory.path());
+  return parse_json_tokenizer(text, "tokenizer.json", {});
 }
 
 TEST(TokenizerJson, ReadsTheSmallFile) {
@@ -70,14 +68,14 @@ constexpr ErrorCode kUnsupported = ErrorCode::kUnsupported;
 const Change kChanges[] = {
     // the file as a whole
     {"/tokens", "{}", kUnsupported, "tokens is a part", "known: version"},
-    {"/pre_tokenizer", R"({"type": "ByteLevel"})", kUnsupported, "pre_tokenizer",
-     "\"ByteLevel\""},
+    {"/pre_tokenizer", R"({"type": "CharDelimiterSplit"})", kUnsupported, "pre_tokenizer",
+     "known: ByteLevel, Digits, Metaspace, Punctuation, Sequence, Split, Whitespace"},
     {"/pre_tokenizer", "7", kMalformed, "pre_tokenizer is 7", "an object"},
     // model
     {"/model", "", kMalformed, "\"model\" is missing", "tokenizer.json"},
     {"/model", "[]", kMalformed, "model is an array", "an object"},
     {"/model/type", "\"WordPiece\"", kUnsupported, "model is of type \"WordPiece\"",
-     "known: BPE"},
+     "known: BPE, Unigram"},
     {"/model/type", "3", kMalformed, "model.type is 3", "a string"},
     {"/model/vocab", "", kMalformed, "model: field \"vocab\"", "missing"},
     {"/model/vocab", "[]", kMalformed, "model.vocab is an array", "an object"},
@@ -124,15 +122,15 @@ const Change kChanges[] = {
     {"/added_tokens/1", R"({"id": 5, "content": "<s>"})", kMalformed, "added_tokens[1]",
      "before"},
     // normalizer
-    {"/normalizer/type", "\"NFC\"", kUnsupported, "normalizer is of type \"NFC\"",
-     "known: Prepend, Replace, Sequence"},
+    {"/normalizer/type", "\"BertNormalizer\"", kUnsupported,
+     "normalizer is of type \"BertNormalizer\"", "known: Lowercase, NFC, NFD, NFKC, NFKD"},
     {"/normalizer/normalizers", "1", kMalformed, "normalizer.normalizers is 1", "an array"},
-    {"/normalizer/normalizers/0/type", "\"Strip\"", kUnsupported,
-     "normalizer.normalizers[0] is of type \"Strip\"", "Prepend"},
+    {"/normalizer/normalizers/0/type", "\"Nmt\"", kUnsupported,
+     "normalizer.normalizers[0] is of type \"Nmt\"", "Prepend"},
     {"/normalizer/normalizers/0/prepend", "[]", kMalformed, "normalizers[0].prepend",
      "a string"},
-    {"/normalizer", R"({"type": "Replace", "pattern": {"Regex": "a+"}, "content": ""})",
-     kUnsupported, "normalizer.pattern is of type \"Regex\"", "known: String"},
+    {"/normalizer", R"({"type": "Replace", "pattern": {"Glob": "a+"}, "content": ""})",
+     kUnsupported, "normalizer.pattern is of type \"Glob\"", "known: Regex, String"},
     {"/normalizer", R"({"type": "Replace", "pattern": {"String": ""}, "content": ""})",
      kMalformed, "normalizer.pattern.String", "not empty"},
     {"/normalizer", R"({"type": "Replace", "pattern": {"String": "a"}})", kMalformed,
@@ -141,15 +139,15 @@ const Change kChanges[] = {
      "String"},
     // decoder
     {"/decoder", R"({"type": "WordPiece"})", kUnsupported, "decoder is of type \"WordPiece\"",
-     "known: ByteFallback, Fuse, Replace, Sequence, Strip"},
+     "known: ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip"},
     {"/decoder/decoders/0", "null", kMalformed, "decoder.decoders[0] is null", "an object"},
     {"/decoder", R"({"type": "Strip", "content": "ab", "start": 1, "stop": 0})", kMalformed,
      "decoder.content is \"ab\"", "one character"},
     {"/decoder", R"({"type": "Strip", "content": " ", "start": -1, "stop": 0})", kMalformed,
      "decoder.start is -1", "a whole number"},
     // post_processor
-    {"/post_processor/type", "\"BertProcessing\"", kUnsupported, "\"BertProcessing\"",
-     "known: TemplateProcessing"},
+    {"/post_processor/type", "\"Frame\"", kUnsupported, "\"Frame\"",
+     "known: BertProcessing, ByteLevel, RobertaProcessing, Sequence, TemplateProcessing"},
     {"/post_processor/single", "[]", kMalformed, "post_processor.single has 0 places", "one"},
     {"/post_processor/single/0", R"({"Sequence": {"id": "A"}})", kMalformed, "2 places", "one"},
     {"/post_processor/single/0", R"({"Sequence": {"id": "B"}})", kMalformed, "single[0]",
@@ -177,6 +175,19 @@ TEST(TokenizerJson, SaysWhatIsWrong) {
     expect_error(open_text(json.dump()), change.code,
                  {"tokenizer.json", change.first_word, change.second_word});
   }
+}
+
+TEST(TokenizerJson, RefusesPartsThatWouldFillTheMemory) {
+  const std::string replace =
+      R"({"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaaaa"})";
+  std::string steps = replace;
+  for (int i = 0; i < 4; ++i) steps += ", " + replace;
+  Json json = small_tokenizer();
+  json["normalizer"]["normalizers"] = Json::parse("[" + steps + "]");
+  expect_error(open_text(json.dump()), kUnsupported, {"normalizer may make a text", "longer"});
+  json = small_tokenizer();
+  json["decoder"]["decoders"] = Json::parse("[" + steps + "]");
+  expect_error(open_text(json.dump()), kUnsupported, {"decoder may make a text", "longer"});
 }
 
 TEST(TokenizerJson, RefusesWhatIsNotStrictJson) {

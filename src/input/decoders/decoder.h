@@ -31,6 +31,8 @@ class Decoder {
   virtual ~Decoder() = default;
   /// A step for one sequence, writing to `next`, which must outlive it.
   [[nodiscard]] virtual std::unique_ptr<TokenSink> start(TokenSink& next) const = 0;
+  /// The text becomes at most so many times longer.
+  [[nodiscard]] virtual std::size_t growth() const { return 1; }
 };
 
 /// Applied one after the other.

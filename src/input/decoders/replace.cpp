@@ -60,6 +60,7 @@ class Replace final : public Decoder {
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<ReplaceSink>(next, pattern_, content_);
   }
+  std::size_t growth() const override { return 1 + content_.size() / pattern_.size(); }
 
  private:
   std::string pattern_;

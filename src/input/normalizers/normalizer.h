@@ -16,6 +16,8 @@ class Normalizer {
  public:
   virtual ~Normalizer() = default;
   virtual void normalize(std::string& text) const = 0;
+  /// A text becomes at most so many times longer; 1 also stands for the Unicode forms' 11.
+  [[nodiscard]] virtual std::size_t growth() const { return 1; }
 };
 
 /// Applied one after the other.

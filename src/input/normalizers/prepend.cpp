@@ -9,6 +9,7 @@ class Prepend final : public Normalizer {
  public:
   explicit Prepend(std::string_view prefix) : prefix_(prefix) {}
   void normalize(std::string& text) const override { text.insert(0, prefix_); }
+  std::size_t growth() const override { return 1 + prefix_.size(); }
 
  private:
   std::string prefix_;

@@ -24,6 +24,7 @@ class Replace final : public Normalizer {
     }
     text = replaced.append(text, done, std::string::npos);
   }
+  std::size_t growth() const override { return 1 + content_.size(); }
 
  private:
   Regex regex_;
