@@ -108,8 +108,7 @@ AttentionBlock::Projected AttentionBlock::project_latent(Compute& compute,
   std::vector<float> compressed(num_tokens * latent_rank_);
   for (std::size_t token = 0; token < num_tokens; ++token) {
     float* latent = latents.data() + token * latent_width;
-    std::memcpy(compressed.data() + token * latent_rank_, latent,
-                latent_rank_ * sizeof(float));
+    std::memcpy(compressed.data() + token * latent_rank_, latent, latent_rank_ * sizeof(float));
     rotary.rotate(token, latent + latent_rank_, 1, rope_dim_);
     rotary.rotate(token, projected.queries.data() + token * heads * shape_.head_dim + nope,
                   heads, shape_.head_dim);

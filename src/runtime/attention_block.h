@@ -56,7 +56,7 @@ class AttentionBlock {
   Linear q_proj_{}, k_proj_{}, v_proj_{}, o_proj_{};
   Norm q_norm_{}, k_norm_{};
   bool is_latent_ = false;
-  std::size_t rope_dim_ = 0;      ///< latent: part of keys all heads share
+  std::size_t rope_dim_ = 0;     ///< latent: part of keys all heads share
   std::size_t latent_rank_ = 0;  ///< latent: width of the compressed keys and values
   Linear q_a_proj_{}, kv_a_proj_{}, kv_b_proj_{};
   Norm q_a_norm_{}, kv_a_norm_{};
