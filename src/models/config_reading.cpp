@@ -120,10 +120,9 @@ Result<ExpertCounts> read_expert_counts(const base::JsonFields& config, std::siz
   return ExpertCounts{static_cast<std::size_t>(experts), static_cast<std::size_t>(per_token)};
 }
 
-Result<std::vector<std::optional<std::size_t>>> read_windows(const base::JsonFields& config,
-                                                             std::size_t num_layers,
-                                                             std::size_t first_sliding) {
-  std::vector<std::optional<std::size_t>> windows(num_layers);
+Result<Windows> read_windows(const base::JsonFields& config, std::size_t num_layers,
+                             std::size_t first_sliding, std::size_t absent) {
+  Windows windows(num_layers);
   std::vector<bool> slides(num_layers);
   for (std::size_t i = 0; i < num_layers; ++i) slides[i] = i >= first_sliding;
   if (config.has("layer_types")) {
@@ -143,7 +142,8 @@ Result<std::vector<std::optional<std::size_t>>> read_windows(const base::JsonFie
     }
   }
   if (std::find(slides.begin(), slides.end(), true) == slides.end()) return windows;
-  TRINE_ASSIGN_OR_RETURN(const auto window, read_size(config, "sliding_window", kMaxPositions));
+  TRINE_ASSIGN_OR_RETURN(const auto window,
+                         read_size_or(config, "sliding_window", kMaxPositions, absent));
   for (std::size_t i = 0; i < num_layers; ++i) {
     if (slides[i]) windows[i] = window;
   }

@@ -61,9 +61,11 @@ struct ExpertFields {
 
 /// Which layers have a sliding window: `layer_types` when given ("sliding_attention" or
 /// "full_attention" per layer), else layers from `first_sliding` on. Windows are
-/// `sliding_window` positions. One entry per layer.
-[[nodiscard]] Result<std::vector<std::optional<std::size_t>>> read_windows(
-    const base::JsonFields& config, std::size_t num_layers, std::size_t first_sliding);
+/// `sliding_window` positions, `absent` when the file does not say. One entry per layer.
+using Windows = std::vector<std::optional<std::size_t>>;
+[[nodiscard]] Result<Windows> read_windows(const base::JsonFields& config,
+                                           std::size_t num_layers, std::size_t first_sliding,
+                                           std::size_t absent);
 
 /// Layer indices of a list such as `mlp_only_layers`; empty when absent.
 [[nodiscard]] Result<std::vector<std::size_t>> read_indices(const base::JsonFields& config,

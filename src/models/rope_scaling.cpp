@@ -77,6 +77,10 @@ Status add_yarn(const Scaling& scaling, RopeSpec& rope) {
   const base::JsonFields& fields = *scaling.fields;
   TRINE_ASSIGN_OR_RETURN(const std::size_t original, scaling.original_positions());
   TRINE_ASSIGN_OR_RETURN(const double factor, scaling.factor(original));
+  if (scaling.theta <= 1.0) {
+    return fail(ErrorCode::kMalformed, "{}: rope_theta is {}, YaRN needs one above 1",
+                fields.name(), scaling.theta);
+  }
   TRINE_ASSIGN_OR_RETURN(const double beta_fast,
                          fields.number_or("beta_fast", 1e-3, 1e6, 32.0));
   TRINE_ASSIGN_OR_RETURN(const double beta_slow, fields.number_or("beta_slow", 1e-3, 1e6, 1.0));
@@ -137,6 +141,11 @@ Result<std::vector<float>> divided_frequencies(const Scaling& scaling, const cha
 Status add_longrope(const Scaling& scaling, RopeSpec& rope) {
   const base::JsonFields& fields = *scaling.fields;
   TRINE_ASSIGN_OR_RETURN(rope.original_positions, scaling.original_positions());
+  if (rope.original_positions < 2) {
+    return fail(ErrorCode::kMalformed,
+                "{}: original_max_position_embeddings is {}, LongRoPE needs at least 2",
+                fields.name(), rope.original_positions);
+  }
   TRINE_ASSIGN_OR_RETURN(rope.frequencies, divided_frequencies(scaling, "short_factor"));
   TRINE_ASSIGN_OR_RETURN(rope.long_frequencies, divided_frequencies(scaling, "long_factor"));
   TRINE_ASSIGN_OR_RETURN(const double factor, scaling.factor(rope.original_positions));

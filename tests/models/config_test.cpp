@@ -112,7 +112,9 @@ TEST(MixtralConfig, TakesAWrittenHeadDimAndWindow) {
   for (const LayerSpec& layer : spec->layers) {
     EXPECT_EQ(layer.attention.sliding_window, 4096u);
   }
-  for (const LayerSpec& layer : parse(with("sliding_window", nullptr))->layers) {
+  const auto full = parse(with("sliding_window", nullptr));
+  ASSERT_TRUE(full.has_value()) << sentence(full);
+  for (const LayerSpec& layer : full->layers) {
     EXPECT_FALSE(layer.attention.sliding_window.has_value());
   }
 }

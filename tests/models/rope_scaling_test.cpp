@@ -54,7 +54,7 @@ std::vector<Case> cases() {
       {"Default", {{"rope_type", "default"}}, kPlain},
       {"Linear", {{"rope_type", "linear"}, {"factor", 4.0}}, {0.25, 0.025, 0.0025, 0.00025}},
       {"LinearByOldName", {{"type", "linear"}, {"factor", 10}}, {0.1, 0.01, 0.001, 0.0001}},
-      {"Yarn", yarn({}), {1.0, 0.05625, 0.00125, 0.000125}, kYarnFactor},
+      {"Yarn", yarn(Json::object()), {1.0, 0.05625, 0.00125, 0.000125}, kYarnFactor},
       {"YarnFactorFromLengths",  // 4096 / 512
        yarn({{"factor", nullptr}}),
        {1.0, 0.05625, 0.00125, 0.000125},
@@ -85,7 +85,7 @@ std::vector<Case> cases() {
         {"low_freq_factor", 1.0},
         {"high_freq_factor", 16.0},
         {"original_max_position_embeddings", 512}},
-       {1.0, 0.1, 0.00125, 0.000125}},
+       {1.0, 0.054200943, 0.00125, 0.000125}},
   };
 }
 

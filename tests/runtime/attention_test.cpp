@@ -43,16 +43,17 @@ struct Step {
   std::vector<float> queries{};
 
   explicit Step(const Case& tested) : shape(tested.shape) {
-    shape.v_head_dim = shape.head_dim;
+    if (shape.v_head_dim == 0) shape.v_head_dim = shape.head_dim;
     shape.softmax_scale = 1.0 / std::sqrt(static_cast<double>(shape.head_dim));
     shape.sinks = tested.sinks;
     base::Random random(1);
     const std::size_t key_width = shape.num_key_value_heads * shape.head_dim;
+    const std::size_t value_width = shape.num_key_value_heads * shape.v_head_dim;
     std::size_t first_row = 0;
     for (const Lengths& lengths : tested.sequences) {
       const std::size_t total = lengths.past + lengths.num_rows;
       keys.push_back(uniform_values(random, total * key_width));
-      values.push_back(uniform_values(random, total * key_width));
+      values.push_back(uniform_values(random, total * value_width));
       rows.push_back({first_row, lengths.num_rows, lengths.past, keys.back().data(),
                       values.back().data()});
       first_row += lengths.num_rows;
@@ -62,7 +63,7 @@ struct Step {
 
   [[nodiscard]] std::vector<float> run(std::span<const AttentionRows> some, int threads) const {
     Compute compute(*kernels::runnable_tables().front(), threads);
-    std::vector<float> outputs(queries.size(), -7.0f);
+    std::vector<float> outputs(queries.size() / shape.head_dim * shape.v_head_dim, -7.0f);
     attend(compute, shape, some, queries.data(), outputs.data());
     return outputs;
   }
@@ -78,7 +79,7 @@ std::vector<double> expected_head(const Step& step, const AttentionRows& sequenc
   const float* query =
       step.queries.data() + ((sequence.first_row + row) * shape.num_heads + head) * dim;
   const std::size_t position = sequence.past + row;
-  std::vector<double> output(dim);
+  std::vector<double> output(shape.v_head_dim);
   double sum = shape.sinks.empty() ? 0.0 : std::exp(double{shape.sinks[head]});
   for (std::size_t seen = 0; seen <= position; ++seen) {
     if (shape.sliding_window && position - seen >= *shape.sliding_window) continue;
@@ -87,9 +88,9 @@ std::vector<double> expected_head(const Step& step, const AttentionRows& sequenc
     for (std::size_t i = 0; i < dim; ++i) score += double{query[i]} * key[i];
     const double weight = std::exp(score / std::sqrt(static_cast<double>(dim)));
     sum += weight;
-    for (std::size_t i = 0; i < dim; ++i) {
-      output[i] += weight * sequence.values[seen * key_width + key_head * dim + i];
-    }
+    const float* value =
+        sequence.values + (seen * shape.num_key_value_heads + key_head) * shape.v_head_dim;
+    for (std::size_t i = 0; i < output.size(); ++i) output[i] += weight * value[i];
   }
   for (double& value : output) value /= sum;
   return output;
@@ -113,9 +114,9 @@ TEST_P(AttentionTest, AgreesWithTheDefinition) {
       const double tolerance = (2.0 * weight_error + 2.0 * keys + 1.0) * kUlp;
       for (std::size_t head = 0; head < shape.num_heads; ++head) {
         const auto expected = expected_head(step, sequence, row, head);
-        for (std::size_t i = 0; i < shape.head_dim; ++i) {
+        for (std::size_t i = 0; i < shape.v_head_dim; ++i) {
           const std::size_t place =
-              ((sequence.first_row + row) * shape.num_heads + head) * shape.head_dim + i;
+              ((sequence.first_row + row) * shape.num_heads + head) * shape.v_head_dim + i;
           ASSERT_NEAR(outputs[place], expected[i], tolerance)
               << "row " << row << " head " << head;
         }
@@ -129,7 +130,7 @@ TEST_P(AttentionTest, DoesNotDependOnThreadsOrOtherSequences) {
   const std::vector<float> together = step.run(step.rows, 1);
   EXPECT_EQ(step.run(step.rows, 2), together);
   EXPECT_EQ(step.run(step.rows, 3), together);
-  const std::size_t width = step.shape.num_heads * step.shape.head_dim;
+  const std::size_t width = step.shape.num_heads * step.shape.v_head_dim;
   for (const AttentionRows& sequence : step.rows) {
     const std::vector<float> alone = step.run(std::span(&sequence, 1), 1);
     const auto begin = static_cast<std::ptrdiff_t>(sequence.first_row * width);
@@ -145,6 +146,9 @@ std::vector<Case> cases() {
   const AttentionShape grouped{.num_heads = 4, .num_key_value_heads = 2, .head_dim = 8};
   const AttentionShape equal{.num_heads = 3, .num_key_value_heads = 3, .head_dim = 16};
   const AttentionShape one_key_head{.num_heads = 4, .num_key_value_heads = 1, .head_dim = 10};
+  AttentionShape narrow_values = grouped, wide_values = grouped;
+  narrow_values.v_head_dim = 3;
+  wide_values.v_head_dim = 20;
   AttentionShape window = grouped;
   window.sliding_window = 4;
   AttentionShape only_itself = grouped;
@@ -158,9 +162,12 @@ std::vector<Case> cases() {
           {"Several", grouped, several},
           {"EqualHeads", equal, several},
           {"OneKeyHead", one_key_head, several},
+          {"NarrowValues", narrow_values, several},
+          {"WideValues", wide_values, several},
           {"Window", window, several},
           {"WindowOfOne", only_itself, {{0, 3}, {5, 2}}},
-          {"Sinks", grouped, several, {0.5f, -1.0f, 0.9f, 0.0f}}};
+          {"Sinks", grouped, several, {0.5f, -1.0f, 0.9f, 0.0f}},
+          {"SinksAndWindow", window, several, {0.5f, -1.0f, 0.9f, 0.0f}}};
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest, testing::ValuesIn(cases()),

@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "kernels/block_codec.h"
 #include "support/expect_error.h"
 #include "support/memory_weights.h"
 #include "support/random_matrices.h"
@@ -107,6 +109,96 @@ TEST(Linear, AppliesSeveralMatricesToTheSameInputs) {
            inputs.data(), 2);
   EXPECT_EQ(a_outputs, (std::vector<float>{1, 2, 4, 5}));
   EXPECT_EQ(b_outputs, (std::vector<float>{6, 12}));
+}
+
+/// Products with `spec` for `num_tokens` tokens, scalar kernels.
+std::vector<float> product_of(const MatrixSpec& spec, const MemoryWeights& source,
+                              const std::vector<float>& inputs) {
+  const auto linear = Linear::load(spec, source);
+  Compute compute(*kernels::runnable_tables().front(), 2);
+  const std::size_t num_tokens = inputs.size() / spec.in_features;
+  std::vector<float> outputs(num_tokens * spec.out_features);
+  multiply(compute, std::array{LinearCall{&linear.value(), outputs.data()}}, inputs.data(),
+           num_tokens);
+  return outputs;
+}
+
+TEST(Linear, AddsItsBiasToEveryToken) {
+  MatrixSpec spec = kSpec;
+  MemoryWeights source;
+  source.set("w", DType::kBF16, {130, 101}, random_normal(std::size_t{130} * 101, 3));
+  const auto bias = random_normal(130, 4);
+  source.set("b", DType::kF32, {130}, bias);
+  for (const std::size_t num_tokens : {1u, 2u, 33u}) {
+    const auto inputs = random_normal(num_tokens * 101, 5);
+    spec.bias = {};
+    std::vector<float> expected = product_of(spec, source, inputs);
+    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % 130];
+    spec.bias = {.name = "b", .size = 130};
+    EXPECT_EQ(product_of(spec, source, inputs), expected);
+  }
+  spec.bias.size = 131;
+  expect_error(Linear::load(spec, source), ErrorCode::kMalformed, {"\"b\"", "[130]", "[131]"});
+  spec.bias.name = "none";
+  expect_error(Linear::load(spec, source), ErrorCode::kNotFound, {"none"});
+}
+
+TEST(Linear, AddsItsBiasToPackedProducts) {
+  const QuantizedMatrix matrix = testing_support::random_quantized(20, 64, 3, 32, 6);
+  const auto blocks = kernels::pack(matrix, 1);
+  const auto bias = random_normal(20, 7), inputs = random_normal(std::size_t{3} * 64, 8);
+  MemoryWeights source;
+  source.set_view("w", PackedMatrixView{{20, 64, 3, 32}, blocks});
+  source.set("b", DType::kF32, {20}, bias);
+  MatrixSpec spec{.name = "w", .out_features = 20, .in_features = 64};
+  std::vector<float> expected = product_of(spec, source, inputs);
+  for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % 20];
+  spec.bias = {.name = "b", .size = 20};
+  EXPECT_EQ(product_of(spec, source, inputs), expected);
+}
+
+TEST(Linear, ReadsEncodedRowsAsItsOwn) {
+  // 130 rows in every second column of a transposed plane: several tasks, each read apart.
+  constexpr std::size_t kOut = 130, kIn = 101;
+  const auto plane = random_normal(kIn * 2 * kOut, 9);
+  std::vector<float> rows(kOut * kIn);
+  for (std::size_t place = 0; place < rows.size(); ++place) {
+    rows[place] = plane[place % kIn * 2 * kOut + 2 * (place / kIn) + 1];
+  }
+  MemoryWeights source;
+  source.set("plane", DType::kF32, {kIn, 2 * kOut}, plane);
+  source.set("rows", DType::kF32, {kOut, kIn}, rows);
+  const MatrixSpec encoded{.name = "w",
+                           .out_features = kOut,
+                           .in_features = kIn,
+                           .stored = {.tensor = "plane",
+                                      .first_row = 1,
+                                      .row_step = 2,
+                                      .tensor_rows = 2 * kOut,
+                                      .is_transposed = true}};
+  const MatrixSpec plain{.name = "rows", .out_features = kOut, .in_features = kIn};
+  for (const std::size_t num_tokens : {1u, 33u}) {
+    const auto inputs = random_normal(num_tokens * kIn, 10);
+    const auto found = product_of(encoded, source, inputs);
+    const auto expected = product_of(plain, source, inputs);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      double magnitude = 0.0;
+      for (std::size_t c = 0; c < kIn; ++c) {
+        magnitude += std::abs(double{rows[i % kOut * kIn + c]} * inputs[i / kOut * kIn + c]);
+      }
+      // Both meet at most n roundings, in an order of their own.
+      EXPECT_NEAR(found[i], expected[i], 2.0 * static_cast<double>(kIn + 1) * kUlp * magnitude);
+    }
+  }
+  const auto linear = Linear::load(encoded, source);
+  std::vector<float> row(kIn);
+  linear->read_row(*kernels::runnable_tables().front(), 7, row.data());
+  EXPECT_TRUE(std::equal(row.begin(), row.end(), rows.begin() + 7 * kIn));
+  EXPECT_EQ(linear->stored_bytes(), plane.size() * sizeof(float) / 2);
+}
+
+TEST(Linear, OfNoMatrixLoadsAsNothing) {
+  EXPECT_FALSE(Linear::load({}, MemoryWeights())->exists());
 }
 
 TEST(Linear, IsRefusedWhenItIsNotWhatTheModelNeeds) {

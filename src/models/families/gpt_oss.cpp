@@ -76,11 +76,9 @@ Result<ModelSpec> parse_gpt_oss(const base::JsonFields& config) {
   TRINE_ASSIGN_OR_RETURN(const std::size_t width,
                          read_size(config, "intermediate_size", kMaxWidth));
   TRINE_ASSIGN_OR_RETURN(const auto method, source_quant_method(config));
-  TRINE_ASSIGN_OR_RETURN(auto windows, read_windows(config, layers, layers));
+  TRINE_ASSIGN_OR_RETURN(auto windows, read_windows(config, layers, 0, 128));
   if (!config.has("layer_types")) {  // the class default: every other layer, the first included
-    TRINE_ASSIGN_OR_RETURN(const std::size_t window,
-                           read_size_or(config, "sliding_window", kMaxPositions, 128));
-    for (std::size_t index = 0; index < layers; index += 2) windows[index] = window;
+    for (std::size_t index = 1; index < layers; index += 2) windows[index].reset();
   }
   spec.activation = Activation::kClampedSwish;
   TRINE_ASSIGN_OR_RETURN(spec.activation_limit,

@@ -33,11 +33,10 @@ void add_biases(LayerSpec& layer, const Particulars& particulars) {
 }
 
 Status add_layers(const base::JsonFields& config, const Particulars& particulars,
-                  std::size_t layers, std::size_t first_sliding, ModelSpec& spec) {
+                  const Windows& windows, ModelSpec& spec) {
   TRINE_ASSIGN_OR_RETURN(const std::size_t width,
                          read_size(config, "intermediate_size", kMaxWidth));
-  TRINE_ASSIGN_OR_RETURN(const auto windows, read_windows(config, layers, first_sliding));
-  for (std::size_t index = 0; index < layers; ++index) {
+  for (std::size_t index = 0; index < windows.size(); ++index) {
     LayerSpec layer = decoder_layer(spec, index);
     const std::string prefix = layer_prefix(index);
     layer.dense = gated_mlp(prefix + ".mlp", spec.hidden_size, width, MatrixRole::kDense);
@@ -52,13 +51,14 @@ Status add_layers(const base::JsonFields& config, const Particulars& particulars
   return {};
 }
 
-/// Qwen's rule: windows only where asked for, from layer max_window_layers on.
-Result<std::size_t> first_sliding_layer(const base::JsonFields& config, std::size_t layers) {
+/// Qwen's rule: windows only if asked for, in the layers listed or from max_window_layers on.
+Result<Windows> qwen_windows(const base::JsonFields& config) {
+  TRINE_ASSIGN_OR_RETURN(const std::size_t layers, read_num_layers(config));
   TRINE_ASSIGN_OR_RETURN(const bool slides, config.boolean_or("use_sliding_window", false));
-  if (!slides) return layers;
+  if (!slides) return Windows(layers);
   TRINE_ASSIGN_OR_RETURN(const auto first,
                          config.integer_or("max_window_layers", 0, kMaxLayers, 28));
-  return static_cast<std::size_t>(first);
+  return read_windows(config, layers, static_cast<std::size_t>(first), 4096);
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ Result<ModelSpec> parse_llama(const base::JsonFields& config) {
   TRINE_ASSIGN_OR_RETURN(const bool mlp_bias, config.boolean_or("mlp_bias", false));
   TRINE_ASSIGN_OR_RETURN(const std::size_t layers, read_num_layers(config));
   TRINE_RETURN_IF_ERROR(add_layers(config, {attention_bias, attention_bias, mlp_bias, false},
-                                   layers, layers, spec));
+                                   Windows(layers), spec));
   return spec;
 }
 
@@ -77,9 +77,8 @@ Result<ModelSpec> parse_qwen2(const base::JsonFields& config) {
   TRINE_ASSIGN_OR_RETURN(ModelSpec spec, read_decoder(config, "qwen2",
                                                       {.num_key_value_heads = 32,
                                                        .max_position_embeddings = 32768}));
-  TRINE_ASSIGN_OR_RETURN(const std::size_t layers, read_num_layers(config));
-  TRINE_ASSIGN_OR_RETURN(const std::size_t first, first_sliding_layer(config, layers));
-  TRINE_RETURN_IF_ERROR(add_layers(config, {.qkv_bias = true}, layers, first, spec));
+  TRINE_ASSIGN_OR_RETURN(const Windows windows, qwen_windows(config));
+  TRINE_RETURN_IF_ERROR(add_layers(config, {.qkv_bias = true}, windows, spec));
   return spec;
 }
 
@@ -89,10 +88,9 @@ Result<ModelSpec> parse_qwen3(const base::JsonFields& config) {
                                                        .head_dim = 128,
                                                        .max_position_embeddings = 32768}));
   TRINE_ASSIGN_OR_RETURN(const bool bias, config.boolean_or("attention_bias", false));
-  TRINE_ASSIGN_OR_RETURN(const std::size_t layers, read_num_layers(config));
-  TRINE_ASSIGN_OR_RETURN(const std::size_t first, first_sliding_layer(config, layers));
-  TRINE_RETURN_IF_ERROR(add_layers(config, {.qkv_bias = bias, .o_bias = bias, .qk_norm = true},
-                                   layers, first, spec));
+  TRINE_ASSIGN_OR_RETURN(const Windows windows, qwen_windows(config));
+  TRINE_RETURN_IF_ERROR(
+      add_layers(config, {.qkv_bias = bias, .o_bias = bias, .qk_norm = true}, windows, spec));
   return spec;
 }
 

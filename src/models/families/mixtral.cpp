@@ -34,7 +34,8 @@ Result<ModelSpec> parse_mixtral(const base::JsonFields& config) {
   TRINE_ASSIGN_OR_RETURN(const std::size_t width,
                          read_size(config, "intermediate_size", kMaxWidth));
   const bool slides = config.has("sliding_window");
-  TRINE_ASSIGN_OR_RETURN(const auto windows, read_windows(config, layers, slides ? 0 : layers));
+  TRINE_ASSIGN_OR_RETURN(const auto windows,
+                         read_windows(config, layers, slides ? 0 : layers, 4096));
   for (std::size_t index = 0; index < layers; ++index) {
     LayerSpec layer = decoder_layer(spec, index);
     layer.attention.sliding_window = windows[index];

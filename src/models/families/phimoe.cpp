@@ -32,7 +32,8 @@ Result<ModelSpec> parse_phimoe(const base::JsonFields& config) {
                 config.name(), counts.experts_per_token);
   }
   const bool slides = config.has("sliding_window");
-  TRINE_ASSIGN_OR_RETURN(const auto windows, read_windows(config, layers, slides ? 0 : layers));
+  TRINE_ASSIGN_OR_RETURN(const auto windows,
+                         read_windows(config, layers, slides ? 0 : layers, 4096));
   spec.final_norm = layer_norm_spec("model.norm", spec.hidden_size);
   if (head_bias) {
     spec.lm_head.bias = {.name = "lm_head.bias", .size = spec.vocab_size};

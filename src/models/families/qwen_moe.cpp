@@ -72,7 +72,7 @@ Status read_moe_windows(const base::JsonFields& config, bool all_slide, MoeSetti
                 "add layer_types to say which layers slide",
                 config.name());
   }
-  TRINE_ASSIGN_OR_RETURN(settings.windows, read_windows(config, settings.layers, 0));
+  TRINE_ASSIGN_OR_RETURN(settings.windows, read_windows(config, settings.layers, 0, 4096));
   return {};
 }
 
@@ -117,8 +117,12 @@ Result<ModelSpec> parse_qwen3_moe(const base::JsonFields& config) {
                                                        .max_position_embeddings = 32768}));
   TRINE_ASSIGN_OR_RETURN(
       MoeSettings settings,
-      read_settings(config, {.num_experts_absent = 128, .experts_per_token_absent = 8}, 768,
-                    6144));
+      read_settings(
+          config,
+          {.num_experts = config.has("num_experts") ? "num_experts" : "num_local_experts",
+           .num_experts_absent = 128,
+           .experts_per_token_absent = 8},
+          768, 6144));
   TRINE_RETURN_IF_ERROR(read_moe_windows(config, true, settings));
   TRINE_ASSIGN_OR_RETURN(const bool bias, config.boolean_or("attention_bias", false));
   for (std::size_t index = 0; index < settings.layers; ++index) {
