@@ -9,7 +9,9 @@
 namespace trine::cli {
 
 void Output::result(const Json& value, const std::string& text) const {
-  fmt::print("{}\n", json_ ? value.dump(2) : text);
+  // A path may hold bytes that are not UTF-8; they are shown as U+FFFD rather than refused.
+  constexpr auto kReplace = Json::error_handler_t::replace;
+  fmt::print("{}\n", json_ ? value.dump(2, ' ', false, kReplace) : text);
   std::fflush(stdout);
 }
 
