@@ -32,6 +32,9 @@ Result<Golden> Golden::open(const fs::path& folder) {
   golden.num_sequences = shape[0];
   golden.length = shape[1];
   golden.vocab_size = shape[2];
+  if (file.find("growing_logits") != nullptr) {
+    TRINE_ASSIGN_OR_RETURN(golden.growing_logits, values_of<float>(file, "growing_logits"));
+  }
   const base::TensorEntry* choices = file.find("router_choices");
   if (choices == nullptr) return golden;
   TRINE_ASSIGN_OR_RETURN(golden.router_choices,

@@ -20,6 +20,9 @@ struct Golden {
   std::size_t num_sequences = 0, length = 0, vocab_size = 0;
   std::vector<std::int32_t> token_ids{};  ///< [sequences, length]
   std::vector<float> logits{};            ///< [sequences, length, vocab_size]
+  /// Where rotary frequencies depend on the sequence's length: row p as the last of a prefill of
+  /// tokens 0…p, in the shape of logits. Empty for all other models.
+  std::vector<float> growing_logits{};
   /// [layers with experts, sequences, length, k], ascending in k; empty for dense models.
   std::vector<std::int32_t> router_choices{};
   std::size_t num_moe_layers = 0, experts_per_token = 0;
