@@ -9,7 +9,7 @@
 #include "compress/quantizers/quantizer.h"
 #include "core/finite_check.h"
 #include "kernels/block_codec.h"
-#include "kernels/kernel_table.h"
+#include "kernels/widened.h"
 #include "models/stored_weights.h"
 #include "packed/packed_writer.h"
 
@@ -62,30 +62,15 @@ SquaredError measure_error(MatrixView weights, const PackedMatrixView& packed, i
 }
 
 /// The matrix as fp32, whatever it is stored as; it is not packed.
-std::vector<float> widen(const MatrixSpec& spec, const models::WeightView& weight,
-                         int threads) {
-  const kernels::KernelTable& table = *kernels::runnable_tables().back();
-  std::vector<float> values(spec.out_features * spec.in_features);
-  const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight);
-  const auto* tensor = std::get_if<TensorView>(&weight);
-  check(reader != nullptr || tensor != nullptr, "compress: the source is packed already");
-  const std::size_t width = spec.in_features;
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::size_t row = 0; row < spec.out_features; ++row) {
-    float* target = values.data() + row * width;
-    if (reader != nullptr) {
-      (*reader)->read_rows(row, 1, target);
-      continue;
-    }
-    const std::uint8_t* source =
-        tensor->bytes.data() + row * width * bits_of(tensor->dtype) / 8;
-    switch (tensor->dtype) {
-      case DType::kF16: table.widen_f16(source, target, width); break;
-      case DType::kBF16: table.widen_bf16(source, target, width); break;
-      default: std::memcpy(target, source, width * sizeof(float));
-    }
+std::vector<float> widened(const MatrixSpec& spec, const models::WeightView& weight,
+                           int threads) {
+  const std::size_t rows = spec.out_features, cols = spec.in_features;
+  if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
+    return kernels::widened(**reader, rows, cols, threads);
   }
-  return values;
+  const auto* tensor = std::get_if<TensorView>(&weight);
+  check(tensor != nullptr, "compress: the source is packed already");
+  return kernels::widened(*tensor, rows, cols, threads);
 }
 
 /// fp32 values seen as a tensor, for require_finite.
@@ -157,7 +142,7 @@ class Run {
     TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, source_.matrix(spec));
     for (const std::string& name : models::tensors_of(spec)) take_hash(*tensors_.at(name));
     const int threads = threads_for(spec.out_features * spec.in_features);
-    const std::vector<float> values = widen(spec, weight, threads);
+    const std::vector<float> values = widened(spec, weight, threads);
     source_.release(spec);
     TRINE_RETURN_IF_ERROR(require_finite(spec.name, as_tensor(values)));
     const MatrixView weights{spec.out_features, spec.in_features, values};

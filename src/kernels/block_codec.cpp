@@ -1,9 +1,11 @@
 #include "kernels/block_codec.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/dtype.h"
+#include "base/result.h"
 
 namespace trine::kernels {
 namespace {
@@ -98,30 +100,63 @@ float load_f16(const std::uint8_t* source) {
   return f16_to_float(half);
 }
 
+void pack_codes(const QuantizedMatrix& matrix, const PackedLayout& layout,
+                std::size_t first_row, std::size_t group, std::uint8_t* target) {
+  const std::size_t rows = std::min(kBlockRows, matrix.rows - first_row);
+  for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
+    const std::size_t first = group * layout.group_size + chunk * kChunkInputs;
+    const std::size_t inputs =
+        first < matrix.cols ? std::min(kChunkInputs, matrix.cols - first) : 0;
+    ChunkCodes codes{};
+    for (std::size_t row = 0; row < rows; ++row) {
+      std::copy_n(matrix.codes.begin() +
+                      static_cast<std::ptrdiff_t>((first_row + row) * matrix.cols + first),
+                  inputs, codes.begin() + static_cast<std::ptrdiff_t>(row * kChunkInputs));
+    }
+    pack_chunk(codes, layout.bits, target);
+    target += static_cast<std::size_t>(layout.bits) * kLineBytes;
+  }
+}
+
+/// The byte whose multiple of `step` above `origin` is `value`.
+std::uint8_t byte_of(float value, float origin, float step) {
+  const float steps = step == 0.0f ? 0.0f : std::round((value - origin) / step);
+  check(steps >= 0.0f && steps <= 255.0f, "pack: a scale or zero does not fit its byte");
+  return static_cast<std::uint8_t>(steps);
+}
+
+void pack_metadata(const QuantizedMatrix& matrix, const PackedLayout& layout, std::size_t row,
+                   std::size_t group, std::uint8_t* row_block) {
+  const std::size_t lane = row % kBlockRows;
+  const std::size_t index = row * layout.num_groups() + group;
+  std::uint8_t* target = row_block + layout.metadata_offset(group);
+  if (layout.metadata_bits == 16) {
+    store_f16(target + 2 * lane, matrix.scales[index]);
+    store_f16(target + 2 * (kBlockRows + lane), matrix.zeros[index]);
+    return;
+  }
+  const float zero_step = matrix.zero_steps[row];
+  target[lane] = byte_of(matrix.scales[index], 0.0f, matrix.scale_steps[row]);
+  target[kBlockRows + lane] =
+      zero_step == 0.0f ? 128
+                        : byte_of(matrix.zeros[index],
+                                  middle_code(layout.bits) - 128.0f * zero_step, zero_step);
+}
+
 void pack_row_block(const QuantizedMatrix& matrix, const PackedLayout& layout,
                     std::size_t row_block, std::uint8_t* target) {
   const std::size_t first_row = row_block * kBlockRows;
-  const std::size_t rows = std::min(kBlockRows, matrix.rows - first_row);
+  const std::size_t last_row = std::min(first_row + kBlockRows, matrix.rows);
   for (std::size_t group = 0; group < layout.num_groups(); ++group) {
-    for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
-      const std::size_t first = group * layout.group_size + chunk * kChunkInputs;
-      const std::size_t inputs =
-          first < matrix.cols ? std::min(kChunkInputs, matrix.cols - first) : 0;
-      ChunkCodes codes{};
-      for (std::size_t row = 0; row < rows; ++row) {
-        std::copy_n(matrix.codes.begin() +
-                        static_cast<std::ptrdiff_t>((first_row + row) * matrix.cols + first),
-                    inputs, codes.begin() + static_cast<std::ptrdiff_t>(row * kChunkInputs));
-      }
-      pack_chunk(codes, layout.bits, target);
-      target += static_cast<std::size_t>(layout.bits) * kLineBytes;
+    pack_codes(matrix, layout, first_row, group, target + layout.codes_offset(group));
+    for (std::size_t row = first_row; row < last_row; ++row) {
+      pack_metadata(matrix, layout, row, group, target);
     }
-    for (std::size_t row = 0; row < rows; ++row) {
-      const std::size_t index = (first_row + row) * layout.num_groups() + group;
-      store_f16(target + 2 * row, matrix.scales[index]);
-      store_f16(target + 2 * (kBlockRows + row), matrix.zeros[index]);
-    }
-    target += kLineBytes;
+  }
+  if (layout.metadata_bits == 16) return;
+  for (std::size_t row = first_row; row < last_row; ++row) {
+    store_f16(target + 2 * (row - first_row), matrix.scale_steps[row]);
+    store_f16(target + 2 * (kBlockRows + row - first_row), matrix.zero_steps[row]);
   }
 }
 
@@ -143,18 +178,28 @@ void unpack_chunk(const std::uint8_t* lines, int bits, ChunkCodes& codes) noexce
   });
 }
 
-BlockMetadata read_metadata(const std::uint8_t* block, const PackedLayout& layout) noexcept {
+BlockMetadata read_metadata(const std::uint8_t* row_block, const PackedLayout& layout,
+                            std::size_t group) noexcept {
   BlockMetadata metadata;
-  const std::uint8_t* line = block + layout.codes_bytes();
+  const std::uint8_t* source = row_block + layout.metadata_offset(group);
   for (std::size_t row = 0; row < kBlockRows; ++row) {
-    metadata.scales[row] = load_f16(line + 2 * row);
-    metadata.zeros[row] = load_f16(line + 2 * (kBlockRows + row));
+    if (layout.metadata_bits == 16) {
+      metadata.scales[row] = load_f16(source + 2 * row);
+      metadata.zeros[row] = load_f16(source + 2 * (kBlockRows + row));
+      continue;
+    }
+    const float zero_step = load_f16(row_block + 2 * (kBlockRows + row));
+    metadata.scales[row] = static_cast<float>(source[row]) * load_f16(row_block + 2 * row);
+    metadata.zeros[row] =
+        (static_cast<float>(source[kBlockRows + row]) - 128.0f) * zero_step +
+        middle_code(layout.bits);
   }
   return metadata;
 }
 
 std::vector<std::uint8_t> pack(const QuantizedMatrix& matrix, int threads) {
-  const PackedLayout layout{matrix.rows, matrix.cols, matrix.bits, matrix.group_size};
+  const PackedLayout layout{matrix.rows, matrix.cols, matrix.bits, matrix.group_size,
+                            matrix.metadata_bits};
   std::vector<std::uint8_t> blocks(layout.total_bytes());
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t row_block = 0; row_block < layout.num_row_blocks(); ++row_block) {
@@ -168,12 +213,13 @@ void dequantize_row_block(const PackedMatrixView& matrix, std::size_t row_block,
                           float* weights) {
   const PackedLayout& layout = matrix.layout;
   const std::size_t row_length = layout.num_groups() * layout.group_size;
-  const std::uint8_t* block = matrix.blocks.data() + row_block * layout.row_block_bytes();
+  const std::uint8_t* blocks = matrix.blocks.data() + row_block * layout.row_block_bytes();
   ChunkCodes codes;
   for (std::size_t group = 0; group < layout.num_groups(); ++group) {
-    const BlockMetadata metadata = read_metadata(block, layout);
+    const BlockMetadata metadata = read_metadata(blocks, layout, group);
+    const std::uint8_t* lines = blocks + layout.codes_offset(group);
     for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
-      unpack_chunk(block + chunk * static_cast<std::size_t>(layout.bits) * kLineBytes,
+      unpack_chunk(lines + chunk * static_cast<std::size_t>(layout.bits) * kLineBytes,
                    layout.bits, codes);
       float* target = weights + group * layout.group_size + chunk * kChunkInputs;
       for (std::size_t row = 0; row < kBlockRows; ++row) {
@@ -183,7 +229,6 @@ void dequantize_row_block(const PackedMatrixView& matrix, std::size_t row_block,
         }
       }
     }
-    block += layout.block_bytes();
   }
 }
 

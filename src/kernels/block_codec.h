@@ -21,13 +21,19 @@ void pack_chunk(const ChunkCodes& codes, int bits, std::uint8_t* lines) noexcept
 /// Reads `bits` lines of 64 bytes.
 void unpack_chunk(const std::uint8_t* lines, int bits, ChunkCodes& codes) noexcept;
 
-/// Scales and zeros of one block's 16 outputs, from its last line.
+/// Scales and zeros of 16 outputs for one group.
 struct BlockMetadata {
   std::array<float, kBlockRows> scales{};
   std::array<float, kBlockRows> zeros{};
 };
-[[nodiscard]] BlockMetadata read_metadata(const std::uint8_t* block,
-                                          const PackedLayout& layout) noexcept;
+[[nodiscard]] BlockMetadata read_metadata(const std::uint8_t* row_block,
+                                          const PackedLayout& layout,
+                                          std::size_t group) noexcept;
+
+/// What the zeros of 8-bit metadata are counted from: the middle of the codes.
+[[nodiscard]] constexpr float middle_code(int bits) noexcept {
+  return static_cast<float>((1 << bits) - 1) / 2.0f;
+}
 
 /// The whole matrix as blocks, [layout.total_bytes()]. Rows and inputs beyond the matrix are
 /// padded with code 0, scale 0, zero 0. Deterministic for any number of threads.

@@ -20,13 +20,16 @@ TensorView view_of(const base::SafetensorsFile& file, const base::TensorEntry& e
 /// kMalformed when a scale or zero of any block is not finite.
 Status check_metadata(const std::string& name, const PackedMatrixView& matrix) {
   const PackedLayout& layout = matrix.layout;
-  for (std::size_t offset = 0; offset < layout.total_bytes(); offset += layout.block_bytes()) {
-    const auto metadata = kernels::read_metadata(matrix.blocks.data() + offset, layout);
-    for (std::size_t row = 0; row < kBlockRows; ++row) {
-      if (!std::isfinite(metadata.scales[row]) || !std::isfinite(metadata.zeros[row])) {
-        return fail(ErrorCode::kMalformed,
-                    "{}: block {} has a scale or zero that is not finite", name,
-                    offset / layout.block_bytes());
+  for (std::size_t block = 0; block < layout.num_row_blocks(); ++block) {
+    const std::uint8_t* row_block = matrix.blocks.data() + block * layout.row_block_bytes();
+    for (std::size_t group = 0; group < layout.num_groups(); ++group) {
+      const auto metadata = kernels::read_metadata(row_block, layout, group);
+      for (std::size_t row = 0; row < kBlockRows; ++row) {
+        if (!std::isfinite(metadata.scales[row]) || !std::isfinite(metadata.zeros[row])) {
+          return fail(ErrorCode::kMalformed,
+                      "{}: row block {}, group {} has a scale or zero that is not finite", name,
+                      block, group);
+        }
       }
     }
   }

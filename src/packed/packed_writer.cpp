@@ -18,9 +18,12 @@ constexpr std::size_t kMaxCompanionBytes = 256u << 20;
 }  // namespace
 
 base::TensorPlan packed_tensor_plan(std::string_view name, const PackedLayout& layout) {
-  return {packed_name(name),
-          DType::kU8,
-          {layout.num_row_blocks(), layout.num_groups(), layout.block_bytes()}};
+  std::vector<std::uint64_t> shape = {layout.num_row_blocks(), layout.row_block_bytes()};
+  if (layout.metadata_bits == 16) {
+    shape = {layout.num_row_blocks(), layout.num_groups(),
+             layout.row_block_bytes() / layout.num_groups()};
+  }
+  return {packed_name(name), DType::kU8, shape};
 }
 
 PackedWriter::PackedWriter(base::AtomicDirectory directory,

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "kernels/avx2/target.h"
+#include "kernels/block_codec.h"
 #include "kernels/token_tiles.h"
 
 namespace trine::kernels::avx2 {
@@ -18,7 +19,7 @@ namespace {
 
 constexpr std::size_t kHalfRows = 8;
 constexpr std::size_t kHalfBytes = 32;
-constexpr std::size_t kPrefetchBlocks = 8;
+constexpr std::size_t kPrefetchGroups = 8;
 
 TRINE_INLINE_AVX2 __m256i load(const std::uint8_t* bytes) noexcept {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
@@ -145,16 +146,44 @@ TRINE_INLINE_AVX2 __m256i dot_chunk(const __m256i (&q)[8],
   }
 }
 
+struct Metadata {
+  __m256 scales, zeros;
+};
+
+/// Scales and zeros of eight outputs for one group.
+TRINE_INLINE_AVX2 Metadata load_metadata(const std::uint8_t* row_block,
+                                         const PackedLayout& layout, std::size_t group,
+                                         std::size_t half) noexcept {
+  const std::uint8_t* source = row_block + layout.metadata_offset(group);
+  const bool is_wide = layout.metadata_bits == 16;
+  const auto halves = [&](std::size_t offset) TRINE_TARGET_AVX2 {
+    const auto* at = reinterpret_cast<const __m128i*>((is_wide ? source : row_block) +
+                                                      2 * (offset + half * kHalfRows));
+    return _mm256_cvtph_ps(_mm_loadu_si128(at));
+  };
+  const __m256 first = halves(0), second = halves(kBlockRows);
+  if (is_wide) return {first, second};
+  const auto bytes = [&](std::size_t offset) TRINE_TARGET_AVX2 {
+    const auto* at = reinterpret_cast<const __m128i*>(source + offset + half * kHalfRows);
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(at)));
+  };
+  const __m256 steps = _mm256_sub_ps(bytes(kBlockRows), _mm256_set1_ps(128.0f));
+  return {_mm256_mul_ps(bytes(0), first),
+          _mm256_fmadd_ps(steps, second, _mm256_set1_ps(middle_code(layout.bits)))};
+}
+
 /// One group of one half block (eight outputs): sums[t] += scale · x_scale · (acc − zero · Σx).
 template <int kBits, int kTokens>
-TRINE_INLINE_AVX2 void add_half_block(const std::uint8_t* block, const PackedLayout& layout,
-                                      std::size_t group, std::size_t half,
-                                      const TokenInput* tokens, __m256* sums) noexcept {
+TRINE_INLINE_AVX2 void add_half_group(const std::uint8_t* row_block,
+                                      const PackedLayout& layout, std::size_t group,
+                                      std::size_t half, const TokenInput* tokens,
+                                      __m256* sums) noexcept {
+  const std::uint8_t* lines = row_block + layout.codes_offset(group) + half * kHalfBytes;
   __m256i high[kTokens], low[kTokens];
   for (int t = 0; t < kTokens; ++t) high[t] = low[t] = _mm256_setzero_si256();
   for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
     __m256i q[8];
-    unpack<kBits>(block + chunk * kBits * kLineBytes + half * kHalfBytes, q);
+    unpack<kBits>(lines + chunk * kBits * kLineBytes, q);
     for (int t = 0; t < kTokens; ++t) {
       const std::uint8_t* digits =
           tokens[t].digits + 2 * group * layout.group_size + chunk * kChunkInputs;
@@ -162,11 +191,7 @@ TRINE_INLINE_AVX2 void add_half_block(const std::uint8_t* block, const PackedLay
       low[t] = _mm256_add_epi32(low[t], dot_chunk<kBits>(q, digits + layout.group_size));
     }
   }
-  const std::uint8_t* metadata = block + layout.codes_bytes() + half * kHalfRows * 2;
-  const __m256 scales =
-      _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(metadata)));
-  const __m256 zeros = _mm256_cvtph_ps(
-      _mm_loadu_si128(reinterpret_cast<const __m128i*>(metadata + kBlockRows * 2)));
+  const auto [scales, zeros] = load_metadata(row_block, layout, group, half);
   for (int t = 0; t < kTokens; ++t) {
     const __m256i total = _mm256_add_epi32(_mm256_slli_epi32(high[t], 7), low[t]);
     const __m256 centred = _mm256_fnmadd_ps(zeros, _mm256_set1_ps(tokens[t].sums[group]),
@@ -179,17 +204,17 @@ TRINE_INLINE_AVX2 void add_half_block(const std::uint8_t* block, const PackedLay
 template <int kBits, int kTokens>
 TRINE_TARGET_AVX2 void multiply_row_block(const RowBlock& row_block, const PackedLayout& layout,
                                           const TokenInput* tokens) noexcept {
-  const std::uint8_t* block = row_block.blocks;
   __m256 sums[2][kTokens];
   for (int t = 0; t < kTokens; ++t) sums[0][t] = sums[1][t] = _mm256_setzero_ps();
-  const std::size_t block_bytes = layout.block_bytes();
-  for (std::size_t group = 0; group < layout.num_groups(); ++group, block += block_bytes) {
-    for (std::size_t line = 0; line < block_bytes; line += kLineBytes) {
-      _mm_prefetch(reinterpret_cast<const char*>(block + kPrefetchBlocks * block_bytes + line),
-                   _MM_HINT_T0);
+  const std::size_t group_bytes = layout.codes_bytes() + kLineBytes;
+  for (std::size_t group = 0; group < layout.num_groups(); ++group) {
+    const std::uint8_t* ahead =
+        row_block.blocks + layout.codes_offset(group) + kPrefetchGroups * group_bytes;
+    for (std::size_t line = 0; line < group_bytes; line += kLineBytes) {
+      _mm_prefetch(reinterpret_cast<const char*>(ahead + line), _MM_HINT_T0);
     }
-    add_half_block<kBits, kTokens>(block, layout, group, 0, tokens, sums[0]);
-    add_half_block<kBits, kTokens>(block, layout, group, 1, tokens, sums[1]);
+    add_half_group<kBits, kTokens>(row_block.blocks, layout, group, 0, tokens, sums[0]);
+    add_half_group<kBits, kTokens>(row_block.blocks, layout, group, 1, tokens, sums[1]);
   }
   for (int t = 0; t < kTokens; ++t) {
     alignas(32) float outputs[kBlockRows];

@@ -9,7 +9,7 @@
 
 #define TRINE_INLINE_AVX512 TRINE_TARGET_AVX512 __attribute__((always_inline)) inline
 
-constexpr std::size_t kPrefetchBlocks = 8;
+constexpr std::size_t kPrefetchGroups = 8;
 
 TRINE_INLINE_AVX512 __m512i load(const std::uint8_t* bytes) noexcept {
   return _mm512_loadu_si512(bytes);
@@ -139,16 +139,40 @@ TRINE_INLINE_AVX512 __m512i add_chunk(__m512i total, const __m512i (&q)[8],
   }
 }
 
+struct Metadata {
+  __m512 scales, zeros;
+};
+
+/// Scales and zeros of sixteen outputs for one group.
+TRINE_INLINE_AVX512 Metadata load_metadata(const std::uint8_t* row_block,
+                                           const PackedLayout& layout,
+                                           std::size_t group) noexcept {
+  const std::uint8_t* source = row_block + layout.metadata_offset(group);
+  const bool is_wide = layout.metadata_bits == 16;
+  const __m512i halves = load(is_wide ? source : row_block);
+  const __m512 first = _mm512_cvtph_ps(_mm512_castsi512_si256(halves));
+  const __m512 second = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1));
+  if (is_wide) return {first, second};
+  const auto bytes = [&](std::size_t offset) TRINE_TARGET_AVX512 {
+    const auto* at = reinterpret_cast<const __m128i*>(source + offset);
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(at)));
+  };
+  const __m512 steps = _mm512_sub_ps(bytes(kBlockRows), _mm512_set1_ps(128.0f));
+  return {_mm512_mul_ps(bytes(0), first),
+          _mm512_fmadd_ps(steps, second, _mm512_set1_ps(middle_code(layout.bits)))};
+}
+
 /// One group: sums[t] += scale · x_scale · (Σ code·digit − zero · Σ digit).
 template <int kBits, int kTokens>
-TRINE_INLINE_AVX512 void add_block(const std::uint8_t* block, const PackedLayout& layout,
+TRINE_INLINE_AVX512 void add_group(const std::uint8_t* row_block, const PackedLayout& layout,
                                    std::size_t group, const TokenInput* tokens,
                                    __m512* sums) noexcept {
+  const std::uint8_t* lines = row_block + layout.codes_offset(group);
   __m512i high[kTokens], low[kTokens];
   for (int t = 0; t < kTokens; ++t) high[t] = low[t] = _mm512_setzero_si512();
   for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
     __m512i q[8];
-    unpack<kBits>(block + chunk * kBits * kLineBytes, q);
+    unpack<kBits>(lines + chunk * kBits * kLineBytes, q);
     for (int t = 0; t < kTokens; ++t) {
       const std::uint8_t* digits =
           tokens[t].digits + 2 * group * layout.group_size + chunk * kChunkInputs;
@@ -156,9 +180,7 @@ TRINE_INLINE_AVX512 void add_block(const std::uint8_t* block, const PackedLayout
       low[t] = add_chunk<kBits>(low[t], q, digits + layout.group_size);
     }
   }
-  const __m512i metadata = load(block + layout.codes_bytes());
-  const __m512 scales = _mm512_cvtph_ps(_mm512_castsi512_si256(metadata));
-  const __m512 zeros = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(metadata, 1));
+  const auto [scales, zeros] = load_metadata(row_block, layout, group);
   for (int t = 0; t < kTokens; ++t) {
     const __m512i total = _mm512_add_epi32(_mm512_slli_epi32(high[t], 7), low[t]);
     const __m512 centred = _mm512_fnmadd_ps(zeros, _mm512_set1_ps(tokens[t].sums[group]),
@@ -174,14 +196,14 @@ TRINE_TARGET_AVX512 void multiply_row_block(const RowBlock& row_block,
                                             const TokenInput* tokens) noexcept {
   __m512 sums[kTokens];
   for (int t = 0; t < kTokens; ++t) sums[t] = _mm512_setzero_ps();
-  const std::size_t block_bytes = layout.block_bytes();
-  const std::uint8_t* block = row_block.blocks;
-  for (std::size_t group = 0; group < layout.num_groups(); ++group, block += block_bytes) {
-    for (std::size_t line = 0; line < block_bytes; line += kLineBytes) {
-      _mm_prefetch(reinterpret_cast<const char*>(block + kPrefetchBlocks * block_bytes + line),
-                   _MM_HINT_T0);
+  const std::size_t group_bytes = layout.codes_bytes() + kLineBytes;
+  for (std::size_t group = 0; group < layout.num_groups(); ++group) {
+    const std::uint8_t* ahead =
+        row_block.blocks + layout.codes_offset(group) + kPrefetchGroups * group_bytes;
+    for (std::size_t line = 0; line < group_bytes; line += kLineBytes) {
+      _mm_prefetch(reinterpret_cast<const char*>(ahead + line), _MM_HINT_T0);
     }
-    add_block<kBits, kTokens>(block, layout, group, tokens, sums);
+    add_group<kBits, kTokens>(row_block.blocks, layout, group, tokens, sums);
   }
   const auto present = static_cast<__mmask16>((1u << row_block.num_rows) - 1u);
   for (int t = 0; t < kTokens; ++t) _mm512_mask_storeu_ps(tokens[t].output, present, sums[t]);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "kernels/avx2/dense.h"
+#include "kernels/block_codec.h"
 #include "kernels/token_tiles.h"
 
 #define TRINE_TARGET_AVX512 \

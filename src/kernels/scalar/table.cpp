@@ -22,13 +22,14 @@ void prepare_input(const float* input, std::size_t in_features, std::size_t grou
   std::memcpy(prepared, input, in_features * sizeof(float));
 }
 
-/// One block's weights times one token's inputs of that group, added to 16 sums.
-void add_block(const std::uint8_t* block, const PackedLayout& layout, const float* input,
-               double* sums) noexcept {
-  const BlockMetadata metadata = read_metadata(block, layout);
+/// One group's weights times one token's inputs of that group, added to 16 sums.
+void add_group(const std::uint8_t* row_block, const PackedLayout& layout, std::size_t group,
+               const float* input, double* sums) noexcept {
+  const BlockMetadata metadata = read_metadata(row_block, layout, group);
+  const std::uint8_t* lines = row_block + layout.codes_offset(group);
   ChunkCodes codes;
   for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
-    unpack_chunk(block + chunk * static_cast<std::size_t>(layout.bits) * kLineBytes,
+    unpack_chunk(lines + chunk * static_cast<std::size_t>(layout.bits) * kLineBytes,
                  layout.bits, codes);
     for (std::size_t row = 0; row < kBlockRows; ++row) {
       for (std::size_t i = 0; i < kChunkInputs; ++i) {
@@ -44,15 +45,14 @@ void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
                    const PreparedInputs& inputs, const OutputRows& output) noexcept {
   const PackedLayout& layout = matrix.layout;
   for (std::size_t row_block = rows.begin; row_block < rows.end; ++row_block) {
-    const std::uint8_t* first_block =
-        matrix.blocks.data() + row_block * layout.row_block_bytes();
+    const std::uint8_t* blocks = matrix.blocks.data() + row_block * layout.row_block_bytes();
     const std::size_t first_row = row_block * kBlockRows;
     const std::size_t num_rows = std::min(kBlockRows, layout.out_features - first_row);
     for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
       const std::uint8_t* prepared = inputs.data + token * inputs.bytes_per_token;
       double sums[kBlockRows] = {};
       for (std::size_t group = 0; group < layout.num_groups(); ++group) {
-        add_block(first_block + group * layout.block_bytes(), layout,
+        add_group(blocks, layout, group,
                   reinterpret_cast<const float*>(prepared) + group * layout.group_size, sums);
       }
       for (std::size_t row = 0; row < num_rows; ++row) {
