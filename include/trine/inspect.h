@@ -19,6 +19,10 @@ struct MatrixInspection {
   std::string type{};                    ///< "BF16", "F32", … or "affine" for packed codes
   int bits = 0;                          ///< of one code when packed, of one number otherwise
   std::uint64_t group_size = 0;          ///< packed only
+  int metadata_bits = 0;                 ///< packed only: of one scale or zero
+  std::string quantizer{};               ///< packed only
+  std::uint64_t rank = 0;                ///< of its compensator
+  int factor_bits = 0;                   ///< of the compensator's factors
   std::optional<double> weight_error{};  ///< packed only: ‖W − Ŵ‖F / ‖W‖F
   std::uint64_t stored_bytes = 0;
 };
@@ -33,7 +37,8 @@ struct RoleInspection {
 
 /// How a packed model was made.
 struct CompressionInspection {
-  std::string preset{};
+  std::string preset{};     ///< empty when a budget was asked for
+  std::string allocator{};  ///< who chose bits and ranks
   double bits_per_weight = 0.0;  ///< of the compressed matrices, everything stored counted
   double weight_error = 0.0;     ///< over all compressed matrices
   std::uint64_t original_bytes = 0;

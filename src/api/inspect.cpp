@@ -24,12 +24,17 @@ Result<MatrixInspection> inspect_matrix(const api::OpenedModel& model, const Mat
         static_cast<int>(8 * matrix.stored_bytes / (spec.out_features * spec.in_features));
     return matrix;
   }
-  const auto& layout = std::get<PackedMatrixView>(weight).layout;
+  const auto& layout = models::codes_of(weight)->layout;
   matrix.type = "affine";
   matrix.bits = layout.bits;
   matrix.group_size = layout.group_size;
-  matrix.stored_bytes = layout.total_bytes();
-  matrix.weight_error = model.packed->manifest().matrices.at(spec.name).weight_error;
+  const packed::MatrixRecord& record = model.packed->manifest().matrices.at(spec.name);
+  matrix.metadata_bits = layout.metadata_bits;
+  matrix.quantizer = record.quantizer;
+  matrix.rank = record.rank;
+  matrix.factor_bits = record.factor_bits;
+  matrix.stored_bytes = record.stored_bytes();
+  matrix.weight_error = record.weight_error;
   return matrix;
 }
 
@@ -101,7 +106,7 @@ Result<ModelInspection> inspect_model(const std::string& path) {
     const packed::Manifest& manifest = model.packed->manifest();
     result.stored_bytes = manifest.totals.stored_bytes;
     result.compression = CompressionInspection{
-        manifest.recipe.preset, manifest.totals.bits_per_weight(), manifest.totals.weight_error,
+        manifest.recipe.preset, manifest.recipe.allocator, manifest.totals.bits_per_weight(), manifest.totals.weight_error,
         manifest.totals.original_bytes, manifest.trine_version};
   } else {
     result.stored_bytes = model.original->total_weight_bytes();

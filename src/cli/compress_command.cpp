@@ -63,6 +63,16 @@ std::function<Status(Output&)> declare_compress(CLI::App& app) {
   app.add_option("--group-size", options->compress.group_size,
                  "Inputs that share a scale and a zero: 32, 64 or 128")
       ->capture_default_str();
+  app.add_option("--metadata-bits", options->compress.metadata_bits,
+                 "Width of scales and zeros: 16, or 8 with a second level per row")
+      ->capture_default_str();
+  app.add_option("--rank", options->compress.rank,
+                 "Ranks of low-rank compensators, for example uniform-16");
+  app.add_option("--compensator", options->compress.compensator, "milo or milo-paper")
+      ->capture_default_str();
+  app.add_option("--factor-bits", options->compress.factor_bits,
+                 "Width of the compensators' factors: 3, 4, 8 or 16")
+      ->capture_default_str();
   add_threads_option(app, options->compress.threads);
   add_json_option(app);
   app.footer(

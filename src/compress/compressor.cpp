@@ -1,14 +1,12 @@
 #include "compress/compressor.h"
 
-#include <cmath>
-#include <cstring>
 #include <map>
 #include <vector>
 
 #include "base/hash.h"
-#include "compress/quantizers/quantizer.h"
+#include "compress/compensators/compensator.h"
+#include "compress/matrix_compressor.h"
 #include "core/finite_check.h"
-#include "kernels/block_codec.h"
 #include "kernels/widened.h"
 #include "models/stored_weights.h"
 #include "packed/packed_writer.h"
@@ -17,49 +15,6 @@ namespace trine::compress {
 namespace {
 
 using checkpoint::StoredTensor;
-
-/// ‖W − Ŵ‖F² and ‖W‖F², summed row by row in order.
-struct SquaredError {
-  double error = 0.0;
-  double weights = 0.0;
-
-  void add(const SquaredError& other) {
-    error += other.error;
-    weights += other.weights;
-  }
-  /// ‖W − Ŵ‖F / ‖W‖F; 0 for a matrix of zeros, which every quantizer stores exactly.
-  [[nodiscard]] double relative() const {
-    return weights > 0.0 ? std::sqrt(error / weights) : 0.0;
-  }
-};
-
-/// Compares the original with what a reader of the stored bytes gets.
-SquaredError measure_error(MatrixView weights, const PackedMatrixView& packed, int threads) {
-  const PackedLayout& layout = packed.layout;
-  const std::size_t row_length = layout.num_groups() * layout.group_size;
-  std::vector<SquaredError> blocks(layout.num_row_blocks());
-#pragma omp parallel num_threads(threads)
-  {
-    std::vector<float> restored(kBlockRows * row_length);
-#pragma omp for schedule(static)
-    for (std::size_t block = 0; block < blocks.size(); ++block) {
-      kernels::dequantize_row_block(packed, block, restored.data());
-      const std::size_t first = block * kBlockRows;
-      for (std::size_t row = first; row < std::min(first + kBlockRows, weights.rows); ++row) {
-        const float* stored = restored.data() + (row - first) * row_length;
-        for (std::size_t col = 0; col < weights.cols; ++col) {
-          const double weight = weights.values[row * weights.cols + col];
-          const double difference = weight - stored[col];
-          blocks[block].error += difference * difference;
-          blocks[block].weights += weight * weight;
-        }
-      }
-    }
-  }
-  SquaredError total;
-  for (const SquaredError& block : blocks) total.add(block);
-  return total;
-}
 
 /// The matrix as fp32, whatever it is stored as; it is not packed.
 std::vector<float> widened(const MatrixSpec& spec, const models::WeightView& weight,
@@ -81,27 +36,36 @@ TensorView as_tensor(const std::vector<float>& values) {
       {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}};
 }
 
+/// One matrix on its way through a wave.
+struct InFlight {
+  const MatrixSpec* spec = nullptr;
+  std::vector<float> values{};
+  Result<CompressedMatrix> compressed = fail(ErrorCode::kInvalidArgument, "not compressed");
+};
+
 /// One run of the compressor.
 class Run {
  public:
-  Run(const checkpoint::Checkpoint& source, const Recipe& recipe, int threads,
-      const base::ProgressSink& progress)
-      : source_(source), recipe_(recipe), threads_(threads), progress_(progress) {
+  Run(const checkpoint::Checkpoint& source, const plan::Plan& plan,
+      const CompressorOptions& options, const base::ProgressSink& progress)
+      : source_(source), plan_(plan), options_(options), progress_(progress) {
     for (const StoredTensor& tensor : source.tensors()) tensors_[tensor.name] = &tensor;
     matrices_ = compressible_matrices(source.spec());
     untouched_ = tensors_;
     for (const MatrixSpec* matrix : matrices_) {
       for (const std::string& name : models::tensors_of(*matrix)) untouched_.erase(name);
-      total_weights_ += matrix->out_features * matrix->in_features;
+      total_weights_ += size_of(*matrix);
     }
     for (const auto& [name, tensor] : untouched_) total_weights_ += tensor->view.num_elements();
   }
 
   Result<packed::Manifest> write(const std::filesystem::path& target) {
-    TRINE_ASSIGN_OR_RETURN(quantizer_, quantizer_named(recipe_.quantizer));
-    TRINE_ASSIGN_OR_RETURN(auto writer, packed::PackedWriter::create(target, plan()));
-    for (const MatrixSpec* matrix : matrices_) {
-      TRINE_RETURN_IF_ERROR(write_packed(*matrix, writer));
+    TRINE_ASSIGN_OR_RETURN(auto writer, packed::PackedWriter::create(target, tensor_plans()));
+    for (std::size_t first = 0; first < matrices_.size();) {
+      const std::size_t count = wave_length(first);
+      TRINE_RETURN_IF_ERROR(
+          write_wave(std::span(matrices_).subspan(first, count), writer));
+      first += count;
     }
     for (const auto& [name, tensor] : untouched_) {
       TRINE_RETURN_IF_ERROR(write_untouched(*tensor, writer));
@@ -116,21 +80,43 @@ class Run {
   }
 
  private:
-  [[nodiscard]] PackedLayout layout_of(const MatrixSpec& matrix) const {
-    return {matrix.out_features, matrix.in_features, recipe_.bits, recipe_.group_size};
+  [[nodiscard]] static std::size_t size_of(const MatrixSpec& matrix) {
+    return matrix.out_features * matrix.in_features;
   }
 
-  /// A matrix takes one thread below a million weights: waking more costs more than it brings.
-  [[nodiscard]] int threads_for(std::size_t weights) const {
+  [[nodiscard]] packed::MatrixRecord record_of(const MatrixSpec& matrix) const {
+    const MatrixPlan& wanted = plan_.matrices.at(matrix.name);
+    packed::MatrixRecord record{
+        .layout = layout_of(matrix.out_features, matrix.in_features, wanted),
+        .quantizer = wanted.quantizer};
+    if (wanted.rank == 0) return record;
+    record.rank = wanted.rank;
+    record.factor_bits = wanted.factor_bits;
+    record.compensator = wanted.compensator;
+    return record;
+  }
+
+  /// Matrices compressed side by side, one thread each: a large one keeps all threads busy by
+  /// itself and bounds memory, small ones would not be worth waking threads for.
+  [[nodiscard]] std::size_t wave_length(std::size_t first) const {
     constexpr std::size_t kWorthThreads = std::size_t{1} << 20;
-    return weights < kWorthThreads ? 1 : threads_;
+    const auto most = static_cast<std::size_t>(options_.threads) * 4;
+    std::size_t count = 1;
+    while (count < most && first + count < matrices_.size() &&
+           size_of(*matrices_[first]) < kWorthThreads &&
+           size_of(*matrices_[first + count]) < kWorthThreads) {
+      ++count;
+    }
+    return count;
   }
 
   /// Packed matrices in the order of a forward pass, then everything else by name.
-  [[nodiscard]] std::vector<base::TensorPlan> plan() const {
+  [[nodiscard]] std::vector<base::TensorPlan> tensor_plans() const {
     std::vector<base::TensorPlan> tensors;
     for (const MatrixSpec* matrix : matrices_) {
-      tensors.push_back(packed::packed_tensor_plan(matrix->name, layout_of(*matrix)));
+      for (auto& stored : packed::matrix_tensor_plans(matrix->name, record_of(*matrix))) {
+        tensors.push_back(std::move(stored));
+      }
     }
     for (const auto& [name, tensor] : untouched_) {
       tensors.push_back({name, tensor->view.dtype, tensor->view.shape});
@@ -138,28 +124,63 @@ class Run {
     return tensors;
   }
 
-  Status write_packed(const MatrixSpec& spec, packed::PackedWriter& writer) {
+  Status read(const MatrixSpec& spec, InFlight& matrix) {
+    matrix.spec = &spec;
     TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, source_.matrix(spec));
     for (const std::string& name : models::tensors_of(spec)) take_hash(*tensors_.at(name));
-    const int threads = threads_for(spec.out_features * spec.in_features);
-    const std::vector<float> values = widened(spec, weight, threads);
+    matrix.values = widened(spec, weight, options_.threads);
     source_.release(spec);
-    TRINE_RETURN_IF_ERROR(require_finite(spec.name, as_tensor(values)));
-    const MatrixView weights{spec.out_features, spec.in_features, values};
-    auto quantized = quantizer_->quantize(
-        weights, {.bits = recipe_.bits, .group_size = recipe_.group_size, .threads = threads});
-    if (!quantized) {
-      return fail(quantized.error().code, "{}: {}", spec.name, quantized.error().message);
+    return require_finite(spec.name, as_tensor(matrix.values));
+  }
+
+  void compress(InFlight& matrix, int threads) const {
+    const MatrixSpec& spec = *matrix.spec;
+    matrix.compressed =
+        compress_matrix(spec.name, {spec.out_features, spec.in_features, matrix.values},
+                        plan_.matrices.at(spec.name), moments_of(spec.name), threads);
+  }
+
+  [[nodiscard]] InputMoments moments_of(const std::string& name) const {
+    if (options_.moments == nullptr) return {};
+    const auto found = options_.moments->find(name);
+    return found == options_.moments->end() ? InputMoments{} : found->second;
+  }
+
+  Status write_wave(std::span<const MatrixSpec* const> specs, packed::PackedWriter& writer) {
+    std::vector<InFlight> wave(specs.size());
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      TRINE_RETURN_IF_ERROR(read(*specs[i], wave[i]));
     }
-    const std::vector<std::uint8_t> blocks = kernels::pack(*quantized, threads);
-    const PackedMatrixView packed{layout_of(spec), blocks};
-    const SquaredError error = measure_error(weights, packed, threads);
-    total_error_.add(error);
-    manifest_.matrices[spec.name] = {packed.layout, recipe_.quantizer, error.relative()};
-    manifest_.totals.compressed_matrix_bytes += blocks.size();
-    manifest_.totals.compressed_matrix_weights += values.size();
-    TRINE_RETURN_IF_ERROR(writer.append(blocks));
-    report(spec.name, values.size());
+    if (wave.size() == 1) {
+      compress(wave[0], options_.threads);
+    } else {
+#pragma omp parallel for num_threads(options_.threads) schedule(dynamic)
+      for (std::size_t i = 0; i < wave.size(); ++i) compress(wave[i], 1);
+    }
+    for (const InFlight& matrix : wave) TRINE_RETURN_IF_ERROR(write_packed(matrix, writer));
+    return {};
+  }
+
+  Status write_packed(const InFlight& matrix, packed::PackedWriter& writer) {
+    const MatrixSpec& spec = *matrix.spec;
+    if (!matrix.compressed) {
+      return fail(matrix.compressed.error().code, "{}: {}", spec.name,
+                  matrix.compressed.error().message);
+    }
+    const CompressedMatrix& compressed = *matrix.compressed;
+    total_error_.add(compressed.error);
+    packed::MatrixRecord record = record_of(spec);
+    record.weight_error = compressed.error.relative();
+    manifest_.totals.compressed_matrix_bytes += record.stored_bytes();
+    manifest_.totals.compressed_matrix_weights += size_of(spec);
+    manifest_.matrices[spec.name] = std::move(record);
+    TRINE_RETURN_IF_ERROR(writer.append(compressed.blocks));
+    if (!compressed.factors.left.empty()) {
+      TRINE_RETURN_IF_ERROR(writer.append(compressed.factors.left));
+      TRINE_RETURN_IF_ERROR(writer.append(compressed.factors.right));
+    }
+    if (options_.trace) options_.trace(spec.name, compressed.trace);
+    report(spec.name, size_of(spec));
     return {};
   }
 
@@ -185,7 +206,8 @@ class Run {
 
   void describe() {
     manifest_.trine_version = TRINE_VERSION;
-    manifest_.recipe = {recipe_.preset, recipe_.quantizer, recipe_.bits, recipe_.group_size};
+    manifest_.recipe = {plan_.preset, plan_.allocator, plan_.budget.bits_per_weight,
+                        plan_.budget.memory_bytes, plan_.statistics_xxh3};
     std::string all;  // in name order: the hash does not depend on how the source is sharded
     for (const auto& [name, hash] : source_hashes_)
       all += name + ":" + base::to_hex(hash) + "\n";
@@ -197,10 +219,9 @@ class Run {
   }
 
   const checkpoint::Checkpoint& source_;
-  const Recipe& recipe_;
-  int threads_;
+  const plan::Plan& plan_;
+  const CompressorOptions& options_;
   const base::ProgressSink& progress_;
-  std::unique_ptr<Quantizer> quantizer_{};
   std::vector<const MatrixSpec*> matrices_{};
   std::map<std::string, const StoredTensor*> tensors_{};
   std::map<std::string, const StoredTensor*> untouched_{};
@@ -213,10 +234,21 @@ class Run {
 
 }  // namespace
 
-Result<packed::Manifest> compress(const checkpoint::Checkpoint& source, const Recipe& recipe,
-                                  const std::filesystem::path& target, int threads,
+Result<packed::Manifest> compress(const checkpoint::Checkpoint& source, const plan::Plan& plan,
+                                  const std::filesystem::path& target,
+                                  const CompressorOptions& options,
                                   const base::ProgressSink& progress) {
-  return Run(source, recipe, threads, progress).write(target);
+  TRINE_RETURN_IF_ERROR(plan::check_plan(source.spec(), plan, "plan"));
+  for (const auto& [name, matrix] : plan.matrices) {
+    if (const auto known = quantizer_named(matrix.quantizer); !known) {
+      return fail(known.error().code, "plan: {}: {}", name, known.error().message);
+    }
+    if (matrix.rank == 0) continue;
+    if (const auto known = compensator_named(matrix.compensator); !known) {
+      return fail(known.error().code, "plan: {}: {}", name, known.error().message);
+    }
+  }
+  return Run(source, plan, options, progress).write(target);
 }
 
 }  // namespace trine::compress

@@ -1,24 +1,40 @@
-// Carries a recipe out: original checkpoint in, packed model out, one matrix at a time.
+// Carries a plan out: original checkpoint in, packed model out, a few matrices at a time.
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "base/progress.h"
 #include "base/result.h"
 #include "checkpoint/checkpoint.h"
-#include "compress/recipe.h"
+#include "compress/quantizers/quantizer.h"
 #include "packed/manifest.h"
+#include "plan/plan.h"
 
 namespace trine::compress {
 
-/// Quantizes and packs every compressible matrix of `source`, copies everything else, and writes
-/// a packed model to `target`, which must not exist. Memory: the largest matrix a few times over,
-/// whatever the size of the model. The bytes written do not depend on `threads`.
+/// Receives the error after each iteration of a matrix's compensator (empty without one).
+using TraceSink = std::function<void(const std::string& name, const std::vector<double>& trace)>;
+
+struct CompressorOptions {
+  int threads = 1;  ///< the bytes written do not depend on it
+  /// What is known of the inputs of each matrix, by its name; null: nothing.
+  const std::map<std::string, InputMoments>* moments = nullptr;
+  TraceSink trace{};
+};
+
+/// Quantizes and packs every compressible matrix of `source` as `plan` says, copies everything
+/// else, and writes a packed model to `target`, which must not exist. Memory: the largest matrix a
+/// few times over, whatever the size of the model.
+/// kInvalidArgument or kUnsupported names the matrix and field of an impossible entry.
 /// @param progress counts weights of the whole model.
 [[nodiscard]] Result<packed::Manifest> compress(const checkpoint::Checkpoint& source,
-                                                const Recipe& recipe,
+                                                const plan::Plan& plan,
                                                 const std::filesystem::path& target,
-                                                int threads,
+                                                const CompressorOptions& options,
                                                 const base::ProgressSink& progress);
 
 }  // namespace trine::compress

@@ -7,7 +7,7 @@
 
 namespace trine::compress {
 
-Result<Recipe> parse_preset(std::string_view preset, std::size_t group_size) {
+Result<MatrixPlan> parse_preset(std::string_view preset, std::size_t group_size) {
   constexpr std::string_view kSuffix = "bit";
   const std::size_t dash = preset.rfind('-');
   int bits = 0;
@@ -25,7 +25,8 @@ Result<Recipe> parse_preset(std::string_view preset, std::size_t group_size) {
                 "\"hqq-3bit\"",
                 preset);
   }
-  Recipe recipe{std::string(preset), std::string(preset.substr(0, dash)), bits, group_size};
+  const MatrixPlan recipe{
+      .quantizer = std::string(preset.substr(0, dash)), .bits = bits, .group_size = group_size};
   TRINE_RETURN_IF_ERROR(quantizer_named(recipe.quantizer));
   if (!is_packable(bits, group_size)) {
     return fail(ErrorCode::kInvalidArgument,

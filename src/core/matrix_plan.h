@@ -43,11 +43,19 @@ struct MatrixPlan {
   return {out_features, in_features, plan.bits, plan.group_size, plan.metadata_bits};
 }
 
+/// Rows of a stored factor. fp16 factors are filled up with zeros to multiples of 32, so that
+/// whatever follows them in a file stays on a 64-byte line.
+[[nodiscard]] constexpr std::size_t stored_rank(std::size_t rank, int factor_bits) noexcept {
+  return factor_bits == 16 ? (rank + 31) / 32 * 32 : rank;
+}
+
 /// Bytes both factors take; 0 for rank 0.
 [[nodiscard]] constexpr std::size_t factor_bytes(const PackedLayout& matrix, std::size_t rank,
                                                  int factor_bits) noexcept {
   if (rank == 0) return 0;
-  if (factor_bits == 16) return 2 * rank * (matrix.out_features + matrix.in_features);
+  if (factor_bits == 16) {
+    return 2 * stored_rank(rank, 16) * (matrix.out_features + matrix.in_features);
+  }
   return left_layout(matrix, rank, factor_bits).total_bytes() +
          right_layout(matrix, rank, factor_bits).total_bytes();
 }

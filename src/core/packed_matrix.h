@@ -9,6 +9,7 @@ namespace trine {
 
 inline constexpr std::size_t kBlockRows = 16;    ///< outputs in one block: one 512-bit register
 inline constexpr std::size_t kChunkInputs = 32;  ///< inputs whose codes share `bits` lines
+inline constexpr std::size_t kMostGroupSize = 128;
 inline constexpr std::size_t kLineBytes = 64;  ///< a cache line; all parts of a block are lines
 
 /// True for the widths and group sizes the packed format knows.

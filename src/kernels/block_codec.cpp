@@ -209,26 +209,32 @@ std::vector<std::uint8_t> pack(const QuantizedMatrix& matrix, int threads) {
   return blocks;
 }
 
+void dequantize_group(const PackedMatrixView& matrix, std::size_t row_block, std::size_t group,
+                      float* weights, std::size_t stride) noexcept {
+  const PackedLayout& layout = matrix.layout;
+  const std::uint8_t* blocks = matrix.blocks.data() + row_block * layout.row_block_bytes();
+  const BlockMetadata metadata = read_metadata(blocks, layout, group);
+  const std::uint8_t* lines = blocks + layout.codes_offset(group);
+  ChunkCodes codes;
+  for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
+    unpack_chunk(lines + chunk * static_cast<std::size_t>(layout.bits) * kLineBytes,
+                 layout.bits, codes);
+    for (std::size_t row = 0; row < kBlockRows; ++row) {
+      for (std::size_t i = 0; i < kChunkInputs; ++i) {
+        const auto code = static_cast<float>(codes[row * kChunkInputs + i]);
+        weights[row * stride + chunk * kChunkInputs + i] =
+            (code - metadata.zeros[row]) * metadata.scales[row];
+      }
+    }
+  }
+}
+
 void dequantize_row_block(const PackedMatrixView& matrix, std::size_t row_block,
                           float* weights) {
   const PackedLayout& layout = matrix.layout;
   const std::size_t row_length = layout.num_groups() * layout.group_size;
-  const std::uint8_t* blocks = matrix.blocks.data() + row_block * layout.row_block_bytes();
-  ChunkCodes codes;
   for (std::size_t group = 0; group < layout.num_groups(); ++group) {
-    const BlockMetadata metadata = read_metadata(blocks, layout, group);
-    const std::uint8_t* lines = blocks + layout.codes_offset(group);
-    for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
-      unpack_chunk(lines + chunk * static_cast<std::size_t>(layout.bits) * kLineBytes,
-                   layout.bits, codes);
-      float* target = weights + group * layout.group_size + chunk * kChunkInputs;
-      for (std::size_t row = 0; row < kBlockRows; ++row) {
-        for (std::size_t i = 0; i < kChunkInputs; ++i) {
-          const auto code = static_cast<float>(codes[row * kChunkInputs + i]);
-          target[row * row_length + i] = (code - metadata.zeros[row]) * metadata.scales[row];
-        }
-      }
-    }
+    dequantize_group(matrix, row_block, group, weights + group * layout.group_size, row_length);
   }
 }
 

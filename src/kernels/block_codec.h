@@ -39,6 +39,10 @@ struct BlockMetadata {
 /// padded with code 0, scale 0, zero 0. Deterministic for any number of threads.
 [[nodiscard]] std::vector<std::uint8_t> pack(const QuantizedMatrix& matrix, int threads);
 
+/// Weights of one group of one row block as fp32, row r at weights + r · stride.
+void dequantize_group(const PackedMatrixView& matrix, std::size_t row_block, std::size_t group,
+                      float* weights, std::size_t stride) noexcept;
+
 /// Weights of one row block as fp32, [16, num_groups · group_size] row-major, computed as
 /// (float(code) − zero) · scale. Padding comes out as 0.
 void dequantize_row_block(const PackedMatrixView& matrix, std::size_t row_block,

@@ -17,6 +17,12 @@ struct RowBlockRange {
   std::size_t end = 0;
 };
 
+/// A range of groups along the columns of one packed matrix.
+struct GroupRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
 /// Inputs of several tokens in the form packed_matmul wants; `bytes_per_token` apart.
 struct PreparedInputs {
   const std::uint8_t* data = nullptr;
@@ -49,6 +55,11 @@ struct KernelTable {
   /// output[t, o] = Σ_i weight(o, i) · input[t, i] for the outputs o of `rows`, from packed codes.
   void (*packed_matmul)(const PackedMatrixView& matrix, RowBlockRange rows,
                         const PreparedInputs& inputs, const OutputRows& output) noexcept;
+
+  /// output[t, o] += Σ_j left(j, o) · projected[t · rank + j]: the epilogue of a compensator.
+  /// `left` is packed [rank, out_features]; o runs over `outputs`, whole groups of it.
+  void (*add_low_rank)(const PackedMatrixView& left, GroupRange outputs, const float* projected,
+                       std::size_t num_tokens, const OutputRows& output) noexcept;
 
   /// Σ weights[i] · input[i] over `count` elements; weights may be unaligned.
   float (*dot_f32)(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;

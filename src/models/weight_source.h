@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "core/low_rank.h"
 #include "core/model_spec.h"
 #include "core/packed_matrix.h"
 #include "core/row_reader.h"
@@ -14,8 +15,23 @@
 namespace trine::models {
 
 /// A matrix as stored: dense numbers [out_features, in_features] in F32, F16 or BF16; packed
-/// codes; or anything else behind a reader of rows.
-using WeightView = std::variant<TensorView, PackedMatrixView, std::shared_ptr<const RowReader>>;
+/// codes, with a compensator or without; or anything else behind a reader of rows.
+using WeightView = std::variant<TensorView, PackedMatrixView, CompensatedMatrixView,
+                                std::shared_ptr<const RowReader>>;
+
+/// The packed codes of a matrix; null when it is not packed.
+[[nodiscard]] inline const PackedMatrixView* codes_of(const WeightView& weight) noexcept {
+  if (const auto* compensated = std::get_if<CompensatedMatrixView>(&weight)) {
+    return &compensated->codes;
+  }
+  return std::get_if<PackedMatrixView>(&weight);
+}
+
+/// The compensator of a packed matrix; null when it has none.
+[[nodiscard]] inline const LowRankView* low_rank_of(const WeightView& weight) noexcept {
+  const auto* compensated = std::get_if<CompensatedMatrixView>(&weight);
+  return compensated == nullptr ? nullptr : &compensated->low_rank;
+}
 
 /// A model's weights. Views stay valid while the source lives. Thread-safe.
 class WeightSource {

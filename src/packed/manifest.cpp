@@ -1,5 +1,7 @@
 #include "packed/manifest.h"
 
+#include <algorithm>
+
 #include "models/config_reading.h"
 
 namespace trine::packed {
@@ -7,7 +9,23 @@ namespace {
 
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 50;
 constexpr const char* kAffine = "affine";
-constexpr int kMetadataBits = 16;
+
+/// The fields of a compensator; version 1 has none of them.
+Status parse_compensator(const base::JsonFields& fields, MatrixRecord& record) {
+  const auto most = static_cast<std::int64_t>(
+      std::min(record.layout.out_features, record.layout.in_features));
+  TRINE_ASSIGN_OR_RETURN(const auto rank, fields.integer_or("rank", 0, most, 0));
+  record.rank = static_cast<std::size_t>(rank);
+  if (rank == 0) return {};
+  TRINE_ASSIGN_OR_RETURN(const auto bits, fields.integer("factor_bits", 1, 16));
+  if (bits != 3 && bits != 4 && bits != 8 && bits != 16) {
+    return fail(ErrorCode::kUnsupported, "{}: factor_bits is {}, expected 3, 4, 8 or 16",
+                fields.name(), bits);
+  }
+  record.factor_bits = static_cast<int>(bits);
+  TRINE_ASSIGN_OR_RETURN(record.compensator, fields.string_or("compensator", ""));
+  return {};
+}
 
 Result<MatrixRecord> parse_matrix(const base::JsonFields& fields) {
   TRINE_ASSIGN_OR_RETURN(const auto format, fields.string("format"));
@@ -21,9 +39,14 @@ Result<MatrixRecord> parse_matrix(const base::JsonFields& fields) {
                          fields.integer("in_features", 1, models::kMaxVocabulary));
   TRINE_ASSIGN_OR_RETURN(const auto bits, fields.integer("bits", 2, 8));
   TRINE_ASSIGN_OR_RETURN(const auto group_size, fields.integer("group_size", 32, 128));
-  TRINE_RETURN_IF_ERROR(fields.integer("metadata_bits", kMetadataBits, kMetadataBits));
+  TRINE_ASSIGN_OR_RETURN(const auto metadata_bits, fields.integer("metadata_bits", 8, 16));
   MatrixRecord record{.layout = {static_cast<std::size_t>(out), static_cast<std::size_t>(in),
-                                 static_cast<int>(bits), static_cast<std::size_t>(group_size)}};
+                                 static_cast<int>(bits), static_cast<std::size_t>(group_size),
+                                 static_cast<int>(metadata_bits)}};
+  if (!is_metadata_width(record.layout.metadata_bits)) {
+    return fail(ErrorCode::kUnsupported, "{}: metadata_bits is {}, expected 8 or 16",
+                fields.name(), metadata_bits);
+  }
   if (!is_packable(record.layout.bits, record.layout.group_size)) {
     return fail(
         ErrorCode::kUnsupported,
@@ -33,6 +56,7 @@ Result<MatrixRecord> parse_matrix(const base::JsonFields& fields) {
   }
   TRINE_ASSIGN_OR_RETURN(record.quantizer, fields.string("quantizer"));
   TRINE_ASSIGN_OR_RETURN(record.weight_error, fields.number("weight_error", 0.0, 1e6));
+  TRINE_RETURN_IF_ERROR(parse_compensator(fields, record));
   return record;
 }
 
@@ -54,23 +78,41 @@ Result<Totals> parse_totals(const base::JsonFields& fields) {
 Result<RecipeRecord> parse_recipe(const base::JsonFields& fields) {
   RecipeRecord recipe;
   TRINE_ASSIGN_OR_RETURN(recipe.preset, fields.string("preset"));
-  TRINE_ASSIGN_OR_RETURN(recipe.quantizer, fields.string("quantizer"));
-  TRINE_ASSIGN_OR_RETURN(const auto bits, fields.integer("bits", 2, 8));
-  TRINE_ASSIGN_OR_RETURN(const auto group_size, fields.integer("group_size", 32, 128));
-  recipe.bits = static_cast<int>(bits);
-  recipe.group_size = static_cast<std::size_t>(group_size);
+  TRINE_ASSIGN_OR_RETURN(recipe.allocator, fields.string_or("allocator", ""));
+  TRINE_ASSIGN_OR_RETURN(recipe.statistics_xxh3, fields.string_or("statistics_xxh3", ""));
+  if (fields.has("bits_per_weight")) {
+    TRINE_ASSIGN_OR_RETURN(recipe.bits_per_weight, fields.number("bits_per_weight", 0.0, 64.0));
+  }
+  if (fields.has("memory_bytes")) {
+    TRINE_ASSIGN_OR_RETURN(const auto bytes, fields.integer("memory_bytes", 0, kMostBytes));
+    recipe.memory_bytes = static_cast<std::uint64_t>(bytes);
+  }
   return recipe;
 }
 
 base::Json to_json(const MatrixRecord& record) {
-  return {{"format", kAffine},
-          {"out_features", record.layout.out_features},
-          {"in_features", record.layout.in_features},
-          {"bits", record.layout.bits},
-          {"group_size", record.layout.group_size},
-          {"metadata_bits", kMetadataBits},
-          {"quantizer", record.quantizer},
-          {"weight_error", record.weight_error}};
+  base::Json json = {{"format", kAffine},
+                     {"out_features", record.layout.out_features},
+                     {"in_features", record.layout.in_features},
+                     {"bits", record.layout.bits},
+                     {"group_size", record.layout.group_size},
+                     {"metadata_bits", record.layout.metadata_bits},
+                     {"quantizer", record.quantizer},
+                     {"weight_error", record.weight_error},
+                     {"rank", record.rank}};
+  if (record.rank > 0) {
+    json["factor_bits"] = record.factor_bits;
+    json["compensator"] = record.compensator;
+  }
+  return json;
+}
+
+base::Json to_json(const RecipeRecord& recipe) {
+  base::Json json = {{"preset", recipe.preset}, {"allocator", recipe.allocator}};
+  if (recipe.bits_per_weight) json["bits_per_weight"] = *recipe.bits_per_weight;
+  if (recipe.memory_bytes) json["memory_bytes"] = *recipe.memory_bytes;
+  if (!recipe.statistics_xxh3.empty()) json["statistics_xxh3"] = recipe.statistics_xxh3;
+  return json;
 }
 
 base::Json to_json(const Totals& totals) {
@@ -85,6 +127,8 @@ base::Json to_json(const Totals& totals) {
 }  // namespace
 
 std::string packed_name(std::string_view name) { return std::string(name) + ".packed"; }
+std::string left_name(std::string_view name) { return std::string(name) + ".left"; }
+std::string right_name(std::string_view name) { return std::string(name) + ".right"; }
 
 Status check_format_version(const base::JsonFields& fields) {
   TRINE_ASSIGN_OR_RETURN(const auto version, fields.integer("format_version", 1, INT32_MAX));
@@ -101,11 +145,7 @@ base::Json to_json(const Manifest& manifest) {
   base::Json json;
   json["format_version"] = kFormatVersion;
   json["trine_version"] = manifest.trine_version;
-  json["recipe"] = {{"preset", manifest.recipe.preset},
-                    {"quantizer", manifest.recipe.quantizer},
-                    {"bits", manifest.recipe.bits},
-                    {"group_size", manifest.recipe.group_size},
-                    {"metadata_bits", kMetadataBits}};
+  json["recipe"] = to_json(manifest.recipe);
   json["source"] = {{"xxh3", manifest.source_xxh3}, {"tensors", manifest.source_tensors}};
   json["totals"] = to_json(manifest.totals);
   json["matrices"] = base::Json::object();

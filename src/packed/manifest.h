@@ -4,39 +4,52 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/json.h"
 #include "base/result.h"
-#include "core/packed_matrix.h"
+#include "core/matrix_plan.h"
 
 namespace trine::packed {
 
-inline constexpr int kFormatVersion = 1;
+inline constexpr int kFormatVersion = 2;  ///< 1 knew no compensators and 16-bit metadata only
 inline constexpr const char* kManifestFile = "trine.json";
 inline constexpr const char* kQuantMethod = "trine";
 
 /// Name under which the packed form of the matrix `name` is stored.
 [[nodiscard]] std::string packed_name(std::string_view name);
+/// Names of its compensator's factors.
+[[nodiscard]] std::string left_name(std::string_view name);
+[[nodiscard]] std::string right_name(std::string_view name);
 
 /// How the model was made; enough to make it again from the same source.
 struct RecipeRecord {
-  std::string preset{};
-  std::string quantizer{};
-  int bits = 0;
-  std::size_t group_size = 0;
+  std::string preset{};     ///< empty when a budget was asked for
+  std::string allocator{};  ///< who chose bits and ranks
+  std::optional<double> bits_per_weight{};      ///< the budget, if it was one
+  std::optional<std::uint64_t> memory_bytes{};  ///< the same
+  std::string statistics_xxh3{};                ///< of the statistics used; empty: none
 };
 
 struct MatrixRecord {
   PackedLayout layout{};
   std::string quantizer{};
-  double weight_error = 0.0;  ///< ‖W − Ŵ‖F / ‖W‖F
+  double weight_error = 0.0;  ///< ‖W − Ŵ‖F / ‖W‖F, compensator included
+  std::size_t rank = 0;       ///< of the compensator; 0: none
+  int factor_bits = 0;        ///< 3, 4, 8 or 16; 0 without a compensator
+  std::string compensator{};
+
+  /// Every byte the matrix takes.
+  [[nodiscard]] std::size_t stored_bytes() const noexcept {
+    return layout.total_bytes() + factor_bytes(layout, rank, factor_bits);
+  }
 };
 
 /// Sums over the model. Bytes are tensor bytes, without headers and JSON.
 struct Totals {
-  std::uint64_t compressed_matrix_bytes = 0;    ///< packed: codes, scales, zeros, padding
+  std::uint64_t compressed_matrix_bytes = 0;    ///< codes, scales, zeros, padding, factors
   std::uint64_t compressed_matrix_weights = 0;  ///< numbers they stand for
   std::uint64_t stored_bytes = 0;               ///< the whole compressed model
   std::uint64_t original_bytes = 0;             ///< the whole original

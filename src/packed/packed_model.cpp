@@ -84,38 +84,53 @@ Status PackedModel::index_tensors() {
     }
   }
   for (const auto& [name, record] : manifest_.matrices) {
-    const auto found = tensors_.find(packed_name(name));
-    if (found == tensors_.end()) {
-      return fail(ErrorCode::kNotFound, "{}: packed matrix {} is not in the weight files",
-                  name_, packed_name(name));
-    }
-    if (tensors_.contains(name)) {
-      return fail(ErrorCode::kMalformed, "{}: {} is stored twice, packed and unpacked", name_,
-                  name);
-    }
-    found->second.matrix = &record;
+    TRINE_RETURN_IF_ERROR(index_matrix(name, record));
   }
   return {};
 }
 
-Status PackedModel::check_packed(const std::string& name, const Stored& stored) const {
-  const base::TensorPlan plan = packed_tensor_plan("", stored.matrix->layout);
-  const TensorView view = view_of(*stored.file, *stored.entry);
-  if (view.dtype != DType::kU8 || view.shape != plan.shape) {
-    return fail(ErrorCode::kMalformed, "{}: {} is {} [{}], expected U8 [{}]", name_, name,
-                name_of(view.dtype), fmt::join(view.shape, ", "), fmt::join(plan.shape, ", "));
+Status PackedModel::index_matrix(const std::string& name, const MatrixRecord& record) {
+  if (tensors_.contains(name)) {
+    return fail(ErrorCode::kMalformed, "{}: {} is stored twice, packed and unpacked", name_,
+                name);
   }
-  if (reinterpret_cast<std::uintptr_t>(view.bytes.data()) % kLineBytes != 0) {
+  for (const base::TensorPlan& plan : matrix_tensor_plans(name, record)) {
+    const auto found = tensors_.find(plan.name);
+    if (found == tensors_.end()) {
+      return fail(ErrorCode::kNotFound, "{}: {} of packed matrix {} is not in the weight files",
+                  name_, plan.name, name);
+    }
+    TRINE_RETURN_IF_ERROR(check_stored(plan));
+    Stored& stored = found->second;
+    if (plan.name == packed_name(name)) {
+      stored.matrix = &record;
+      stored.layout = record.layout;
+    } else if (record.factor_bits != 16) {
+      stored.layout = plan.name == left_name(name)
+                          ? left_layout(record.layout, record.rank, record.factor_bits)
+                          : right_layout(record.layout, record.rank, record.factor_bits);
+    }
+  }
+  return {};
+}
+
+Status PackedModel::check_stored(const base::TensorPlan& plan) const {
+  const Stored& stored = tensors_.at(plan.name);
+  const TensorView view = view_of(*stored.file, *stored.entry);
+  if (view.dtype != plan.dtype || view.shape != plan.shape) {
+    return fail(ErrorCode::kMalformed, "{}: {} is {} [{}], expected {} [{}]", name_, plan.name,
+                name_of(view.dtype), fmt::join(view.shape, ", "), name_of(plan.dtype),
+                fmt::join(plan.shape, ", "));
+  }
+  const bool is_packed = plan.dtype == DType::kU8;
+  if (is_packed && reinterpret_cast<std::uintptr_t>(view.bytes.data()) % kLineBytes != 0) {
     return fail(ErrorCode::kMalformed, "{}: {} does not start at a multiple of {} bytes", name_,
-                name, kLineBytes);
+                plan.name, kLineBytes);
   }
   return {};
 }
 
 Status PackedModel::check_tensors() const {
-  for (const auto& [name, stored] : tensors_) {
-    if (stored.matrix != nullptr) TRINE_RETURN_IF_ERROR(check_packed(name, stored));
-  }
   for (const MatrixSpec* spec : all_matrices(spec_)) TRINE_RETURN_IF_ERROR(matrix(*spec));
   for (const VectorSpec* spec : all_vectors(spec_)) TRINE_RETURN_IF_ERROR(vector(*spec));
   return {};
@@ -141,7 +156,21 @@ Result<models::WeightView> PackedModel::matrix(const MatrixSpec& spec) const {
                 "{}: {} has shape [{}, {}], config.json asks for [{}, {}]", name_, spec.name,
                 layout.out_features, layout.in_features, spec.out_features, spec.in_features);
   }
-  return PackedMatrixView{layout, packed->second.file->bytes(*packed->second.entry)};
+  const PackedMatrixView codes{layout, packed->second.file->bytes(*packed->second.entry)};
+  const MatrixRecord& record = *packed->second.matrix;
+  if (record.rank == 0) return codes;
+  CompensatedMatrixView compensated{
+      codes, {stored_rank(record.rank, record.factor_bits), {}, {}}};
+  TRINE_ASSIGN_OR_RETURN(compensated.low_rank.left, factor(left_name(spec.name)));
+  TRINE_ASSIGN_OR_RETURN(compensated.low_rank.right, factor(right_name(spec.name)));
+  return compensated;
+}
+
+Result<FactorView> PackedModel::factor(const std::string& name) const {
+  TRINE_ASSIGN_OR_RETURN(const TensorView view, lookup(name));
+  const PackedLayout& layout = tensors_.at(name).layout;
+  if (layout.bits == 0) return view;
+  return PackedMatrixView{layout, view.bytes};
 }
 
 Result<std::vector<float>> PackedModel::vector(const VectorSpec& spec) const {
@@ -150,7 +179,9 @@ Result<std::vector<float>> PackedModel::vector(const VectorSpec& spec) const {
 
 void PackedModel::release(const MatrixSpec& spec) const {
   std::vector<std::string> names = models::tensors_of(spec);
-  names.push_back(packed_name(spec.name));
+  for (const auto name_of : {packed_name, left_name, right_name}) {
+    names.push_back(name_of(spec.name));
+  }
   for (const std::string& name : names) {
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) continue;
@@ -168,7 +199,7 @@ Status PackedModel::verify_tensor(const std::string& name, const Stored& stored)
                 "{}: tensor {} is damaged: its checksum is {}, expected {}", name_, name, found,
                 expected);
   }
-  if (stored.matrix != nullptr) return check_metadata(name, {stored.matrix->layout, bytes});
+  if (stored.layout.bits != 0) return check_metadata(name, {stored.layout, bytes});
   return require_finite(name, view_of(*stored.file, *stored.entry));
 }
 

@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "base/result.h"
 #include "base/safetensors_file.h"
+#include "base/safetensors_writer.h"
 #include "core/model_spec.h"
 #include "models/weight_source.h"
 #include "packed/manifest.h"
@@ -44,12 +45,15 @@ class PackedModel final : public models::WeightSource {
   struct Stored {
     const base::SafetensorsFile* file = nullptr;
     const base::TensorEntry* entry = nullptr;
-    const MatrixRecord* matrix = nullptr;  ///< null for untouched tensors
+    const MatrixRecord* matrix = nullptr;  ///< null for untouched tensors and factors
+    PackedLayout layout{};  ///< of packed codes, also of factors; bits 0 when not packed
   };
 
   PackedModel() = default;
   [[nodiscard]] Status index_tensors();
-  [[nodiscard]] Status check_packed(const std::string& name, const Stored& stored) const;
+  [[nodiscard]] Status index_matrix(const std::string& name, const MatrixRecord& record);
+  [[nodiscard]] Status check_stored(const base::TensorPlan& plan) const;
+  [[nodiscard]] Result<FactorView> factor(const std::string& name) const;
   [[nodiscard]] Result<TensorView> lookup(const std::string& name) const;
   [[nodiscard]] Status check_tensors() const;
   [[nodiscard]] Status verify_tensor(const std::string& name, const Stored& stored) const;

@@ -17,13 +17,40 @@ constexpr std::size_t kMaxCompanionBytes = 256u << 20;
 
 }  // namespace
 
-base::TensorPlan packed_tensor_plan(std::string_view name, const PackedLayout& layout) {
-  std::vector<std::uint64_t> shape = {layout.num_row_blocks(), layout.row_block_bytes()};
+namespace {
+
+/// A packed tensor under exactly this name.
+base::TensorPlan blocks_plan(std::string name, const PackedLayout& layout) {
+  std::vector<std::size_t> shape = {layout.num_row_blocks(), layout.row_block_bytes()};
   if (layout.metadata_bits == 16) {
     shape = {layout.num_row_blocks(), layout.num_groups(),
              layout.row_block_bytes() / layout.num_groups()};
   }
-  return {packed_name(name), DType::kU8, shape};
+  return {std::move(name), DType::kU8, shape};
+}
+
+}  // namespace
+
+base::TensorPlan packed_tensor_plan(std::string_view name, const PackedLayout& layout) {
+  return blocks_plan(packed_name(name), layout);
+}
+
+std::vector<base::TensorPlan> matrix_tensor_plans(std::string_view name,
+                                                  const MatrixRecord& record) {
+  const PackedLayout& layout = record.layout;
+  std::vector<base::TensorPlan> plans = {packed_tensor_plan(name, layout)};
+  if (record.rank == 0) return plans;
+  if (record.factor_bits == 16) {
+    const std::size_t rank = stored_rank(record.rank, record.factor_bits);
+    plans.push_back({left_name(name), DType::kF16, {rank, layout.out_features}});
+    plans.push_back({right_name(name), DType::kF16, {rank, layout.in_features}});
+    return plans;
+  }
+  plans.push_back(
+      blocks_plan(left_name(name), left_layout(layout, record.rank, record.factor_bits)));
+  plans.push_back(
+      blocks_plan(right_name(name), right_layout(layout, record.rank, record.factor_bits)));
+  return plans;
 }
 
 PackedWriter::PackedWriter(base::AtomicDirectory directory,

@@ -24,12 +24,16 @@ inline constexpr std::uint64_t kMaxShardBytes = 5'000'000'000;
 [[nodiscard]] base::TensorPlan packed_tensor_plan(std::string_view name,
                                                   const PackedLayout& layout);
 
+/// Everything that is stored of the matrix `name`: its codes and, with a compensator, its factors.
+[[nodiscard]] std::vector<base::TensorPlan> matrix_tensor_plans(std::string_view name,
+                                                                const MatrixRecord& record);
+
 /// Tensors are appended whole, in the order of the plan; nothing is visible under the target
 /// directory before finish(). The same calls give the same bytes.
 class PackedWriter {
  public:
-  /// @param tensors everything to be stored, packed matrices first: each packed size is a multiple
-  ///        of 64 bytes, so in every shard they then lie aligned.
+  /// @param tensors everything to be stored, packed matrices with their factors first: each
+  ///        of their sizes is a multiple of 64 bytes, so in every shard they then lie aligned.
   /// kInvalidArgument when the directory exists.
   [[nodiscard]] static Result<PackedWriter> create(
       const std::filesystem::path& directory, std::vector<base::TensorPlan> tensors,

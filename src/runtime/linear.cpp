@@ -24,6 +24,7 @@ struct Task {
   const LinearCall* call;
   std::size_t first_row;
   std::size_t num_rows;
+  float* projected;  ///< right · inputs of a compensator, [tokens, rank]; null without one
 };
 
 struct Inputs {
@@ -31,6 +32,20 @@ struct Inputs {
   std::size_t num_tokens;
   std::map<std::size_t, kernels::PreparedInputs> prepared{};  ///< by group_size
 };
+
+/// The right factor of one call, applied before its matrix.
+struct Projection {
+  const LowRankView* low_rank;
+  std::size_t in_features;
+  std::vector<float> outputs{};  ///< [tokens, rank]
+};
+
+std::size_t bytes_of(const FactorView& factor) {
+  if (const auto* packed = std::get_if<PackedMatrixView>(&factor)) {
+    return packed->layout.total_bytes();
+  }
+  return std::get<TensorView>(factor).bytes.size();
+}
 
 std::size_t element_bytes(DType dtype) { return bits_of(dtype) / 8; }
 
@@ -41,6 +56,53 @@ void multiply_packed(const KernelTable& table, const PackedMatrixView& matrix, c
       (task.first_row + task.num_rows + kBlockRows - 1) / kBlockRows};
   table.packed_matmul(matrix, rows, inputs.prepared.at(matrix.layout.group_size),
                       {task.call->output, matrix.layout.out_features});
+}
+
+/// projection.outputs[token, rank row] for some tokens; one task is kBlockRows of the rank.
+void project(const KernelTable& table, Projection& projection, std::size_t row_block,
+             const Inputs& inputs) {
+  const std::size_t rank = projection.low_rank->rank;
+  const FactorView& right = projection.low_rank->right;
+  if (const auto* packed = std::get_if<PackedMatrixView>(&right)) {
+    return table.packed_matmul(*packed, {row_block, row_block + 1},
+                               inputs.prepared.at(packed->layout.group_size),
+                               {projection.outputs.data(), rank});
+  }
+  const std::size_t width = projection.in_features;
+  const std::uint8_t* rows = std::get<TensorView>(right).bytes.data();
+  const std::size_t last = std::min((row_block + 1) * kBlockRows, rank);
+  for (std::size_t row = row_block * kBlockRows; row < last; ++row) {
+    for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
+      projection.outputs[token * rank + row] =
+          table.dot_f16(rows + row * width * 2, inputs.values + token * width, width);
+    }
+  }
+}
+
+/// Adds left · projected to the task's outputs.
+void add_low_rank(Compute& compute, const LowRankView& low_rank, const Task& task,
+                  const Inputs& inputs) {
+  const std::size_t width = task.call->linear->out_features();
+  const kernels::OutputRows output{task.call->output, width};
+  if (const auto* packed = std::get_if<PackedMatrixView>(&low_rank.left)) {
+    const std::size_t group_size = packed->layout.group_size;
+    const std::size_t last = task.first_row + task.num_rows;
+    const kernels::GroupRange groups{task.first_row / group_size,
+                                     (last + group_size - 1) / group_size};
+    return compute.kernels().add_low_rank(*packed, groups, task.projected, inputs.num_tokens,
+                                          output);
+  }
+  const std::uint8_t* rows = std::get<TensorView>(low_rank.left).bytes.data();
+  float* weights = compute.thread_scratch(task.num_rows);
+  for (std::size_t row = 0; row < low_rank.rank; ++row) {
+    compute.kernels().widen_f16(rows + (row * width + task.first_row) * 2, weights,
+                                task.num_rows);
+    for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
+      const float factor = task.projected[token * low_rank.rank + row];
+      float* target = output.data + token * width + task.first_row;
+      for (std::size_t i = 0; i < task.num_rows; ++i) target[i] += factor * weights[i];
+    }
+  }
 }
 
 void multiply_dots(const KernelTable& table, const TensorView& weights, const Task& task,
@@ -120,8 +182,10 @@ void add_bias(const Task& task, const Inputs& inputs) {
 
 void run_task(Compute& compute, const Task& task, const Inputs& inputs) {
   const models::WeightView& weight = task.call->linear->weight();
-  if (const auto* packed = std::get_if<PackedMatrixView>(&weight)) {
+  if (const PackedMatrixView* packed = models::codes_of(weight)) {
     multiply_packed(compute.kernels(), *packed, task, inputs);
+    const LowRankView* low_rank = models::low_rank_of(weight);
+    if (low_rank != nullptr) add_low_rank(compute, *low_rank, task, inputs);
   } else if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
     multiply_encoded(compute, **reader, task, inputs);
   } else {
@@ -130,25 +194,66 @@ void run_task(Compute& compute, const Task& task, const Inputs& inputs) {
   add_bias(task, inputs);
 }
 
-/// Reserves one buffer per group size that occurs among packed calls.
+/// Reserves one buffer for the inputs in groups of this size.
+void reserve_prepared(Compute& compute, const PackedLayout& layout, Inputs& inputs) {
+  if (inputs.prepared.contains(layout.group_size)) return;
+  const std::size_t bytes =
+      compute.kernels().prepared_bytes(layout.in_features, layout.group_size);
+  const std::size_t slot = inputs.prepared.size();
+  inputs.prepared[layout.group_size] = {
+      compute.prepared_inputs(slot, bytes * inputs.num_tokens), bytes, inputs.num_tokens};
+}
+
+/// Reserves one buffer per group size that occurs among packed matrices and right factors.
 void reserve_prepared(Compute& compute, std::span<const LinearCall> calls, Inputs& inputs) {
   for (const LinearCall& call : calls) {
-    const auto* packed = std::get_if<PackedMatrixView>(&call.linear->weight());
-    if (packed == nullptr || inputs.prepared.contains(packed->layout.group_size)) continue;
-    const std::size_t bytes =
-        compute.kernels().prepared_bytes(packed->layout.in_features, packed->layout.group_size);
-    const std::size_t slot = inputs.prepared.size();
-    inputs.prepared[packed->layout.group_size] = {
-        compute.prepared_inputs(slot, bytes * inputs.num_tokens), bytes, inputs.num_tokens};
+    const PackedMatrixView* packed = models::codes_of(call.linear->weight());
+    if (packed == nullptr) continue;
+    reserve_prepared(compute, packed->layout, inputs);
+    const LowRankView* low_rank = models::low_rank_of(call.linear->weight());
+    if (low_rank == nullptr) continue;
+    const auto* right = std::get_if<PackedMatrixView>(&low_rank->right);
+    if (right != nullptr) reserve_prepared(compute, right->layout, inputs);
   }
 }
 
-std::vector<Task> divide(std::span<const LinearCall> calls) {
-  std::vector<Task> tasks;
+/// One projection per call, without a compensator for those that have none.
+std::vector<Projection> projections_of(std::span<const LinearCall> calls,
+                                       std::size_t num_tokens) {
+  std::vector<Projection> projections;
   for (const LinearCall& call : calls) {
-    const std::size_t rows = call.linear->out_features();
+    const LowRankView* low_rank = models::low_rank_of(call.linear->weight());
+    projections.push_back({low_rank, call.linear->in_features()});
+    if (low_rank != nullptr) projections.back().outputs.resize(num_tokens * low_rank->rank);
+  }
+  return projections;
+}
+
+std::vector<Task> divide(std::span<const LinearCall> calls,
+                         std::vector<Projection>& projections) {
+  std::vector<Task> tasks;
+  for (std::size_t index = 0; index < calls.size(); ++index) {
+    const std::size_t rows = calls[index].linear->out_features();
+    std::vector<float>& projected = projections[index].outputs;
     for (std::size_t first = 0; first < rows; first += kTaskRows) {
-      tasks.push_back({&call, first, std::min(kTaskRows, rows - first)});
+      tasks.push_back({&calls[index], first, std::min(kTaskRows, rows - first),
+                       projected.empty() ? nullptr : projected.data()});
+    }
+  }
+  return tasks;
+}
+
+struct ProjectionTask {
+  Projection* projection;
+  std::size_t row_block;
+};
+
+std::vector<ProjectionTask> divide(std::vector<Projection>& projections) {
+  std::vector<ProjectionTask> tasks;
+  for (Projection& projection : projections) {
+    if (projection.low_rank == nullptr) continue;
+    for (std::size_t row = 0; row < projection.low_rank->rank; row += kBlockRows) {
+      tasks.push_back({&projection, row / kBlockRows});
     }
   }
   return tasks;
@@ -162,7 +267,7 @@ Result<Linear> Linear::load(const MatrixSpec& spec, const models::WeightSource& 
   linear.out_features_ = spec.out_features;
   linear.in_features_ = spec.in_features;
   TRINE_ASSIGN_OR_RETURN(linear.weight_, source.matrix(spec));
-  const auto* packed = std::get_if<PackedMatrixView>(&linear.weight_);
+  const PackedMatrixView* packed = models::codes_of(linear.weight_);
   if (packed != nullptr && (packed->layout.out_features != spec.out_features ||
                             packed->layout.in_features != spec.in_features)) {
     return fail(ErrorCode::kMalformed, "{}: packed shape is [{}, {}], expected [{}, {}]",
@@ -185,8 +290,10 @@ void Linear::read_row(const KernelTable& table, std::size_t index, float* target
 }
 
 std::size_t Linear::stored_bytes() const noexcept {
-  if (const auto* packed = std::get_if<PackedMatrixView>(&weight_)) {
-    return packed->layout.total_bytes();
+  if (const PackedMatrixView* packed = models::codes_of(weight_)) {
+    const LowRankView* low_rank = models::low_rank_of(weight_);
+    return packed->layout.total_bytes() +
+           (low_rank == nullptr ? 0 : bytes_of(low_rank->left) + bytes_of(low_rank->right));
   }
   if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight_)) {
     return (*reader)->stored_bytes();
@@ -199,7 +306,9 @@ void multiply(Compute& compute, std::span<const LinearCall> calls, const float* 
   if (num_tokens == 0) return;
   Inputs shared{inputs, num_tokens};
   reserve_prepared(compute, calls, shared);
-  const std::vector<Task> tasks = divide(calls);
+  std::vector<Projection> projections = projections_of(calls, num_tokens);
+  const std::vector<ProjectionTask> projection_tasks = divide(projections);
+  const std::vector<Task> tasks = divide(calls, projections);
   const std::size_t in_features = calls.front().linear->in_features();
   std::size_t multiplications = 0;
   for (const LinearCall& call : calls) {
@@ -217,6 +326,13 @@ void multiply(Compute& compute, std::span<const LinearCall> calls, const float* 
             const_cast<std::uint8_t*>(prepared.data) + token * prepared.bytes_per_token;
         compute.kernels().prepare_input(inputs + token * in_features, in_features, group_size,
                                         target);
+      }
+    }
+    if (!projection_tasks.empty()) {
+#pragma omp for schedule(dynamic)
+      for (std::size_t index = 0; index < projection_tasks.size(); ++index) {
+        const ProjectionTask& task = projection_tasks[index];
+        project(compute.kernels(), *task.projection, task.row_block, shared);
       }
     }
 #pragma omp for schedule(dynamic)

@@ -76,8 +76,8 @@ class MemoryWeights final : public models::WeightSource {
   [[nodiscard]] Result<models::WeightView> matrix(const MatrixSpec& spec) const override {
     const auto found = tensors_.find(spec.name);
     if (found != tensors_.end()) {
-      if (const auto* packed = std::get_if<PackedMatrixView>(&found->second.view)) {
-        return checked(spec, *packed);
+      if (models::codes_of(found->second.view) != nullptr) {
+        return checked(spec, found->second.view);
       }
     }
     return models::stored_matrix(spec, lookup());
@@ -101,10 +101,10 @@ class MemoryWeights final : public models::WeightSource {
     };
   }
   static Result<models::WeightView> checked(const MatrixSpec& spec,
-                                            const PackedMatrixView& packed) {
-    const PackedLayout& layout = packed.layout;
+                                            const models::WeightView& view) {
+    const PackedLayout& layout = models::codes_of(view)->layout;
     if (layout.out_features == spec.out_features && layout.in_features == spec.in_features) {
-      return packed;
+      return view;
     }
     return fail(ErrorCode::kMalformed, "{} has shape [{}, {}], expected [{}, {}]", spec.name,
                 layout.out_features, layout.in_features, spec.out_features, spec.in_features);

@@ -22,10 +22,15 @@ Result<QuantizedMatrix> start_matrix(MatrixView weights, const QuantizerOptions&
   QuantizedMatrix matrix{.rows = weights.rows,
                          .cols = weights.cols,
                          .group_size = options.group_size,
-                         .bits = options.bits};
+                         .bits = options.bits,
+                         .metadata_bits = options.metadata_bits};
   matrix.codes.resize(weights.rows * weights.cols);
   matrix.scales.resize(weights.rows * matrix.num_groups());
   matrix.zeros.resize(matrix.scales.size());
+  if (options.metadata_bits == 8) {
+    matrix.scale_steps.resize(weights.rows);
+    matrix.zero_steps.resize(weights.rows);
+  }
   return matrix;
 }
 

@@ -14,6 +14,7 @@
 
 #include "compress/quantizers/affine_group.h"
 #include "compress/quantizers/grouping.h"
+#include "compress/quantizers/metadata.h"
 #include "compress/quantizers/quantizer.h"
 
 namespace trine::compress {
@@ -130,6 +131,7 @@ class Hqq final : public Quantizer {
     start_at_min_max(weights, matrix, max_code, options.threads);
     move_zeros(weights, matrix, max_code, options.threads);
     finish(weights, matrix, max_code, options.threads);
+    round_metadata(weights, matrix, options);
     return matrix;
   }
 

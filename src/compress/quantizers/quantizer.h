@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,10 +13,23 @@
 
 namespace trine::compress {
 
+/// What is known of the inputs x of one matrix. Borrowed; everything may be empty.
+struct InputMoments {
+  std::span<const float> diagonal{};  ///< E[x²], [cols], > 0
+  std::size_t block_size = 0;         ///< of `blocks`; 0: none
+  std::span<const float> blocks{};    ///< E[x xᵀ] of consecutive blocks, each row-major
+};
+
 struct QuantizerOptions {
   int bits = 3;                 ///< 2, 3, 4, 5, 6 or 8
   std::size_t group_size = 64;  ///< 32, 64 or 128 consecutive inputs
+  int metadata_bits = 16;       ///< 16 or 8: see QuantizedMatrix
   int threads = 1;
+  /// Codes of nearly the same weights from an earlier pass; a quantizer may start from their
+  /// scales and zeros instead of searching.
+  const QuantizedMatrix* start = nullptr;
+  InputMoments moments{};  ///< of the inputs the matrix meets; what a quantizer does without them
+                           ///< or with them stands at its head
 };
 
 /// Stateless, so one instance serves all threads; the result does not depend on options.threads.
@@ -24,7 +38,7 @@ class Quantizer {
   virtual ~Quantizer() = default;
 
   /// @param weights finite values.
-  /// @return codes with scales and zeros that are exactly fp16 numbers; kUnsupported when the
+  /// @return codes with scales and zeros as QuantizedMatrix wants them; kUnsupported when the
   ///         weights are too large for fp16 scales.
   [[nodiscard]] virtual Result<QuantizedMatrix> quantize(
       MatrixView weights, const QuantizerOptions& options) const = 0;

@@ -9,6 +9,7 @@ namespace trine::compress {
 using QuantizerFactory = std::unique_ptr<Quantizer>();
 QuantizerFactory make_rtn;
 QuantizerFactory make_hqq;
+QuantizerFactory make_trine;
 
 namespace {
 
@@ -20,6 +21,7 @@ struct Row {
 constexpr std::array kQuantizers = {
     Row{"rtn", make_rtn},
     Row{"hqq", make_hqq},
+    Row{"trine", make_trine},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 // not rounded to a whole code.
 #include "compress/quantizers/affine_group.h"
 #include "compress/quantizers/grouping.h"
+#include "compress/quantizers/metadata.h"
 #include "compress/quantizers/quantizer.h"
 
 namespace trine::compress {
@@ -27,6 +28,7 @@ class Rtn final : public Quantizer {
         }
       });
     }
+    round_metadata(weights, matrix, options);
     return matrix;
   }
 };

@@ -5,20 +5,15 @@
 #include <mutex>
 
 namespace trine::kernels {
-namespace {
 
-/// OpenBLAS would start threads of its own, and its sums would depend on how many. We divide the
-/// work ourselves, so it is told once to stay on the calling thread.
-void keep_on_calling_thread() {
+void stay_on_calling_thread() {
   static std::once_flag told;
   std::call_once(told, [] { openblas_set_num_threads(1); });
 }
 
-}  // namespace
-
 void multiply_transposed(std::size_t rows, std::size_t cols, std::size_t depth, float scale,
                          Operand left, Operand right, Product product) {
-  keep_on_calling_thread();
+  stay_on_calling_thread();
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(rows),
               static_cast<int>(cols), static_cast<int>(depth), scale, left.data,
               static_cast<int>(left.stride), right.data, static_cast<int>(right.stride), 0.0f,
@@ -27,7 +22,7 @@ void multiply_transposed(std::size_t rows, std::size_t cols, std::size_t depth, 
 
 void multiply(std::size_t rows, std::size_t cols, std::size_t depth, Operand left,
               Operand right, Product product) {
-  keep_on_calling_thread();
+  stay_on_calling_thread();
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows),
               static_cast<int>(cols), static_cast<int>(depth), 1.0f, left.data,
               static_cast<int>(left.stride), right.data, static_cast<int>(right.stride), 0.0f,

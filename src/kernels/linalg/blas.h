@@ -17,6 +17,10 @@ struct Product {
   std::size_t stride = 0;
 };
 
+/// OpenBLAS would start threads of its own, and its sums would depend on how many. We divide the
+/// work ourselves, so it is told once to stay on the calling thread; every function here does.
+void stay_on_calling_thread();
+
 /// product[m, n] = scale · Σ_k left[m, k] · right[n, k]: weights are stored [out, in], so this
 /// is inputs · weightsᵀ. Runs on the calling thread; callers divide the work, so results do not
 /// depend on the number of threads.

@@ -62,6 +62,32 @@ void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
   }
 }
 
+void add_low_rank(const PackedMatrixView& left, GroupRange outputs, const float* projected,
+                  std::size_t num_tokens, const OutputRows& output) noexcept {
+  const PackedLayout& layout = left.layout;
+  const std::size_t rank = layout.out_features, width = layout.group_size;
+  for (std::size_t group = outputs.begin; group < outputs.end; ++group) {
+    const std::size_t first = group * width;
+    const std::size_t count = std::min(width, layout.in_features - first);
+    for (std::size_t token = 0; token < num_tokens; ++token) {
+      double sums[kMostGroupSize] = {};
+      float weights[kBlockRows * kMostGroupSize];
+      for (std::size_t row = 0; row < rank; ++row) {
+        const std::size_t lane = row % kBlockRows;
+        if (lane == 0) dequantize_group(left, row / kBlockRows, group, weights, width);
+        for (std::size_t i = 0; i < count; ++i) {
+          sums[i] += static_cast<double>(weights[lane * width + i]) *
+                     projected[token * rank + row];
+        }
+      }
+      float* target = output.data + token * output.stride + first;
+      for (std::size_t i = 0; i < count; ++i) {
+        target[i] = static_cast<float>(static_cast<double>(target[i]) + sums[i]);
+      }
+    }
+  }
+}
+
 float element_f32(const std::uint8_t* bytes, std::size_t index) noexcept {
   float value = 0.0f;
   std::memcpy(&value, bytes + index * sizeof value, sizeof value);
@@ -123,6 +149,7 @@ const KernelTable kTable{.name = "scalar",
                          .prepared_bytes = prepared_bytes,
                          .prepare_input = prepare_input,
                          .packed_matmul = packed_matmul,
+                         .add_low_rank = add_low_rank,
                          .dot_f32 = dot_f32,
                          .dot_f16 = dot_f16,
                          .dot_bf16 = dot_bf16,

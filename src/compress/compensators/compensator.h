@@ -1,0 +1,44 @@
+// What turns one float matrix into codes and a low-rank compensator.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "compress/factors.h"
+#include "compress/quantizers/quantizer.h"
+#include "core/matrix_plan.h"
+#include "core/matrix_view.h"
+
+namespace trine::compress {
+
+struct CompensatorOptions {
+  int threads = 1;
+  std::uint64_t seed = 0;  ///< of the random start of the subspace
+  InputMoments moments{};
+};
+
+struct Compensated {
+  QuantizedMatrix codes{};
+  StoredFactors factors{};
+  std::vector<double> trace{};  ///< ‖W − Ŵ − left·right‖F / ‖W‖F after each iteration
+};
+
+/// Stateless; the result does not depend on options.threads.
+class Compensator {
+ public:
+  virtual ~Compensator() = default;
+
+  /// @param plan with rank > 0.
+  [[nodiscard]] virtual Result<Compensated> compensate(
+      MatrixView weights, const MatrixPlan& plan, const Quantizer& quantizer,
+      const CompensatorOptions& options) const = 0;
+};
+
+/// The compensator called `name` from the one list (registry.cpp); kUnsupported lists the known.
+[[nodiscard]] Result<std::unique_ptr<Compensator>> compensator_named(std::string_view name);
+
+}  // namespace trine::compress

@@ -1,0 +1,181 @@
+// MiLo's alternation (arXiv 2504.02658) with what its published form leaves on the table:
+//
+// * the factors are rounded inside the loop, to least-squares grids, so that the quantizer sees
+//   what will be stored; the right factor is fitted again to the rounded left one, the left to the
+//   rounded right;
+// * the subspace starts from the last iteration's, one pass each way, with a few more at the end;
+// * the best iterate is kept, and a last quantizer pass fits the codes to the stored factors.
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "compress/compensators/compensator.h"
+#include "compress/residual.h"
+#include "kernels/linalg/dense_algebra.h"
+
+namespace trine::compress {
+namespace {
+
+constexpr int kMostIterations = 20;
+
+/// fixed [rank, k], target [m or n side]: argmin over `free` [rank, other] of ‖E − …‖, where
+/// cross = fixed · E restricted to the other side. Solves (fixed fixedᵀ) free = cross in double.
+std::vector<float> solve_normal_equations(const std::vector<float>& fixed,
+                                          const std::vector<float>& cross, std::size_t rank) {
+  const std::size_t width = fixed.size() / rank, other = cross.size() / rank;
+  std::vector<double> gram(rank * rank);
+  for (std::size_t i = 0; i < rank; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      double sum = 0.0;
+      for (std::size_t k = 0; k < width; ++k) {
+        sum += static_cast<double>(fixed[i * width + k]) * fixed[j * width + k];
+      }
+      gram[i * rank + j] = gram[j * rank + i] = sum;
+    }
+  }
+  double trace = 0.0;
+  for (std::size_t i = 0; i < rank; ++i) trace += gram[i * rank + i];
+  // A factor row of zeros would make the system singular; 1e-6 of the mean row changes nothing else.
+  const double ridge = 1e-6 * trace / static_cast<double>(rank) + 1e-30;
+  for (std::size_t i = 0; i < rank; ++i) gram[i * rank + i] += ridge;
+  check(kernels::cholesky(gram, rank), "milo: normal equations are not positive definite");
+  const std::vector<double> inverse = kernels::inverse_from_cholesky(std::move(gram), rank);
+  std::vector<float> narrow(inverse.begin(), inverse.end());
+  std::vector<float> free(rank * other);
+  kernels::multiply_parallel({rank, other, rank}, kernels::Transposed::kNo,
+                             {narrow.data(), rank}, kernels::Transposed::kNo,
+                             {cross.data(), other}, 1.0f, 0.0f, {free.data(), other}, 1);
+  return free;
+}
+
+/// One matrix under way.
+class Alternation {
+ public:
+  Alternation(MatrixView weights, const MatrixPlan& plan, const Quantizer& quantizer,
+              const CompensatorOptions& options)
+      : weights_(weights),
+        plan_(plan),
+        quantizer_(quantizer),
+        options_(options),
+        norm_(squared_norm(weights)),
+        subspace_(plan.rank, options.seed) {}
+
+  Result<Compensated> run() {
+    for (int iteration = 0; iteration <= kMostIterations; ++iteration) {
+      TRINE_RETURN_IF_ERROR(quantize());
+      TRINE_RETURN_IF_ERROR(fit_factors());
+      result_.trace.push_back(norm_ > 0.0 ? std::sqrt(error_ / norm_) : 0.0);
+      if (has_converged(result_.trace)) break;
+    }
+    codes_ = result_.codes;
+    factors_ = result_.factors;
+    TRINE_RETURN_IF_ERROR(quantize());
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] MatrixView shaped(const std::vector<float>& values) const {
+    return {weights_.rows, weights_.cols, values};
+  }
+
+  /// New codes for the present factors.
+  Status quantize() {
+    const std::vector<float> rest =
+        without_factors(weights_, factors_.numbers, options_.threads);
+    QuantizerOptions options{.bits = plan_.bits,
+                             .group_size = plan_.group_size,
+                             .metadata_bits = plan_.metadata_bits,
+                             .threads = options_.threads,
+                             .moments = options_.moments};
+    if (codes_) options.start = &*codes_;
+    TRINE_ASSIGN_OR_RETURN(QuantizedMatrix codes, quantizer_.quantize(shaped(rest), options));
+    codes_ = std::move(codes);
+    if (factors_.numbers.rank == 0) return {};
+    std::vector<float> left = without_codes(weights_, *codes_, options_.threads);
+    subtract_low_rank(left, factors_.numbers, options_.threads);
+    keep(squared_norm(left));
+    return {};
+  }
+
+  /// New factors for the present codes, rounded as they will be stored.
+  Status fit_factors() {
+    const std::vector<float> residual = without_codes(weights_, *codes_, options_.threads);
+    constexpr int kPasses = 1;
+    factors_ = {plan_.factor_bits,
+                subspace_.approximate(shaped(residual), kPasses, options_.threads), {}, {}};
+    TRINE_RETURN_IF_ERROR(round(factors_.numbers.left, factors_.left));
+    factors_.numbers.right = fitted_right(residual);
+    TRINE_RETURN_IF_ERROR(round(factors_.numbers.right, factors_.right));
+    factors_.numbers.left = fitted_left(residual);
+    TRINE_RETURN_IF_ERROR(round(factors_.numbers.left, factors_.left));
+    std::vector<float> left = residual;
+    subtract_low_rank(left, factors_.numbers, options_.threads);
+    keep(squared_norm(left));
+    return {};
+  }
+
+  Status round(std::vector<float>& factor, QuantizedMatrix& codes) const {
+    TRINE_ASSIGN_OR_RETURN(codes,
+                           round_factor(factor, plan_.rank, plan_.factor_bits,
+                                        plan_.metadata_bits, round_least_squares,
+                                        options_.threads));
+    return {};
+  }
+
+  [[nodiscard]] std::vector<float> fitted_right(const std::vector<float>& residual) const {
+    std::vector<float> cross(plan_.rank * weights_.cols);
+    kernels::multiply_parallel({plan_.rank, weights_.cols, weights_.rows},
+                               kernels::Transposed::kNo,
+                               {factors_.numbers.left.data(), weights_.rows},
+                               kernels::Transposed::kNo, {residual.data(), weights_.cols}, 1.0f,
+                               0.0f, {cross.data(), weights_.cols}, options_.threads);
+    return solve_normal_equations(factors_.numbers.left, cross, plan_.rank);
+  }
+
+  [[nodiscard]] std::vector<float> fitted_left(const std::vector<float>& residual) const {
+    std::vector<float> cross(plan_.rank * weights_.rows);
+    kernels::multiply_parallel({plan_.rank, weights_.rows, weights_.cols},
+                               kernels::Transposed::kNo,
+                               {factors_.numbers.right.data(), weights_.cols},
+                               kernels::Transposed::kYes, {residual.data(), weights_.cols},
+                               1.0f, 0.0f, {cross.data(), weights_.rows}, options_.threads);
+    return solve_normal_equations(factors_.numbers.right, cross, plan_.rank);
+  }
+
+  /// Remembers codes and factors when they are the best so far.
+  void keep(double error) {
+    error_ = error;
+    if (!(error < best_error_)) return;
+    best_error_ = error;
+    result_.codes = *codes_;
+    result_.factors = factors_;
+  }
+
+  MatrixView weights_;
+  const MatrixPlan& plan_;
+  const Quantizer& quantizer_;
+  const CompensatorOptions& options_;
+  double norm_;
+  WarmSubspace subspace_;
+  std::optional<QuantizedMatrix> codes_{};
+  StoredFactors factors_{};
+  double error_ = 0.0;
+  double best_error_ = std::numeric_limits<double>::infinity();
+  Compensated result_{};
+};
+
+class Milo final : public Compensator {
+ public:
+  Result<Compensated> compensate(MatrixView weights, const MatrixPlan& plan,
+                                 const Quantizer& quantizer,
+                                 const CompensatorOptions& options) const override {
+    return Alternation(weights, plan, quantizer, options).run();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Compensator> make_milo();
+std::unique_ptr<Compensator> make_milo() { return std::make_unique<Milo>(); }
+
+}  // namespace trine::compress

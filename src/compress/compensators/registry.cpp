@@ -1,0 +1,37 @@
+// The one list of compensators. To add one: write <name>.cpp beside this file, declare its factory
+// and add its row here. Nothing else changes.
+#include <array>
+
+#include "compress/compensators/compensator.h"
+
+namespace trine::compress {
+
+using CompensatorFactory = std::unique_ptr<Compensator>();
+CompensatorFactory make_milo;
+CompensatorFactory make_milo_paper;
+
+namespace {
+
+struct Row {
+  std::string_view name;
+  CompensatorFactory* make;
+};
+
+constexpr std::array kCompensators = {
+    Row{"milo", make_milo},
+    Row{"milo-paper", make_milo_paper},
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Compensator>> compensator_named(std::string_view name) {
+  std::string known;
+  for (const Row& row : kCompensators) {
+    if (row.name == name) return row.make();
+    known += (known.empty() ? "" : ", ") + std::string(row.name);
+  }
+  return fail(ErrorCode::kUnsupported, "compensator \"{}\" is not known; known: {}", name,
+              known);
+}
+
+}  // namespace trine::compress

@@ -1,0 +1,104 @@
+#include "compress/factors.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/dtype.h"
+#include "compress/quantizers/affine_group.h"
+#include "compress/quantizers/grouping.h"
+#include "compress/quantizers/metadata.h"
+#include "core/matrix_plan.h"
+#include "kernels/block_codec.h"
+
+namespace trine::compress {
+namespace {
+
+std::vector<std::uint8_t> pack_halves(const std::vector<float>& factor, std::size_t rank) {
+  const std::size_t width = factor.size() / rank;
+  std::vector<std::uint8_t> bytes(2 * stored_rank(rank, 16) * width);
+  for (std::size_t i = 0; i < factor.size(); ++i) {
+    const std::uint16_t half = float_to_f16(factor[i]);
+    std::memcpy(bytes.data() + 2 * i, &half, sizeof half);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<QuantizedMatrix> round_symmetric(MatrixView factor, int factor_bits, int metadata_bits,
+                                        int threads) {
+  const QuantizerOptions options{.bits = factor_bits,
+                                 .group_size = kFactorGroupSize,
+                                 .metadata_bits = metadata_bits,
+                                 .threads = threads};
+  TRINE_ASSIGN_OR_RETURN(QuantizedMatrix matrix, start_matrix(factor, options));
+  const auto max_code = static_cast<float>((1 << factor_bits) - 1);
+  const float middle = (max_code + 1.0f) / 2.0f;
+  for (std::size_t row = 0; row < factor.rows; ++row) {
+    for_each_group(factor, matrix, row, [&](const GroupView& group) {
+      const float largest = range_of(group.weights).magnitude();
+      const float step = std::max(2.0f * largest / max_code, kSmallestScale);
+      for (std::size_t i = 0; i < group.weights.size(); ++i) {
+        group.codes[i] =
+            static_cast<std::uint8_t>(nearest_code(group.weights[i] / step + middle, max_code));
+      }
+      group.scale = std::max(rounded_to_f16(step), kSmallestScale);
+      group.zero = middle;
+    });
+  }
+  round_metadata(factor, matrix, options);
+  return matrix;
+}
+
+Result<QuantizedMatrix> round_least_squares(MatrixView factor, int factor_bits,
+                                            int metadata_bits, int threads) {
+  TRINE_ASSIGN_OR_RETURN(const auto quantizer, quantizer_named("trine"));
+  return quantizer->quantize(factor, {.bits = factor_bits,
+                                      .group_size = kFactorGroupSize,
+                                      .metadata_bits = metadata_bits,
+                                      .threads = threads});
+}
+
+Result<QuantizedMatrix> round_factor(std::vector<float>& factor, std::size_t rank,
+                                     int factor_bits, int metadata_bits,
+                                     FactorRounding& rounding, int threads) {
+  if (factor_bits == 16) {
+    for (float& value : factor) value = rounded_to_f16(value);
+    return QuantizedMatrix{};
+  }
+  const MatrixView view{rank, factor.size() / rank, factor};
+  TRINE_ASSIGN_OR_RETURN(QuantizedMatrix codes,
+                         rounding(view, factor_bits, metadata_bits, threads));
+  factor = dequantized(codes, threads);
+  return codes;
+}
+
+FactorBytes pack_factors(const StoredFactors& factors, int threads) {
+  if (factors.factor_bits == 16) {
+    return {pack_halves(factors.numbers.left, factors.numbers.rank),
+            pack_halves(factors.numbers.right, factors.numbers.rank)};
+  }
+  return {kernels::pack(factors.left, threads), kernels::pack(factors.right, threads)};
+}
+
+std::vector<float> dequantized(const QuantizedMatrix& matrix, int threads) {
+  std::vector<float> values(matrix.codes.size());
+  const std::size_t groups = matrix.num_groups();
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t row = 0; row < matrix.rows; ++row) {
+    for (std::size_t group = 0; group < groups; ++group) {
+      const float scale = matrix.scales[row * groups + group];
+      const float zero = matrix.zeros[row * groups + group];
+      const std::size_t first = row * matrix.cols + group * matrix.group_size;
+      const std::size_t last =
+          row * matrix.cols + std::min(matrix.cols, (group + 1) * matrix.group_size);
+      for (std::size_t i = first; i < last; ++i) {
+        values[i] = (static_cast<float>(matrix.codes[i]) - zero) * scale;
+      }
+    }
+  }
+  return values;
+}
+
+}  // namespace trine::compress

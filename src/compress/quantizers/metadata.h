@@ -1,0 +1,40 @@
+// Scales and zeros as they are stored: fp16, or bytes with two fp16 factors per row.
+#pragma once
+
+#include <span>
+
+#include "compress/quantizers/affine_group.h"
+#include "compress/quantizers/quantizer.h"
+#include "core/matrix_view.h"
+#include "core/quantized_matrix.h"
+
+namespace trine::compress {
+
+/// What the metadata of one row can express (see QuantizedMatrix).
+class RowGrid {
+ public:
+  /// fp16 scales and zeros.
+  RowGrid() = default;
+  /// Bytes: steps such that the largest of `scales` and the farthest of `zeros` still fit.
+  RowGrid(std::span<const float> scales, std::span<const float> zeros, int bits);
+
+  /// The nearest scale that can be stored, above 0.
+  [[nodiscard]] float rounded_scale(float scale) const noexcept;
+  /// The nearest zero that can be stored.
+  [[nodiscard]] float rounded_zero(float zero) const noexcept;
+
+  [[nodiscard]] float scale_step() const noexcept { return scale_step_; }
+  [[nodiscard]] float zero_step() const noexcept { return zero_step_; }
+
+ private:
+  float scale_step_ = 0.0f;  ///< 0: fp16
+  float zero_step_ = 0.0f;
+  float middle_ = 0.0f;
+};
+
+/// With 8-bit metadata: rounds scales and zeros of `matrix` to what their rows can express and
+/// takes the nearest code of each weight again. With 16 bits nothing happens.
+void round_metadata(MatrixView weights, QuantizedMatrix& matrix,
+                    const QuantizerOptions& options);
+
+}  // namespace trine::compress

@@ -1,0 +1,152 @@
+#include "kernels/linalg/dense_algebra.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/result.h"
+
+// LAPACK lies in the same library as BLAS; these are its Fortran entry points.
+extern "C" {
+void dsyevd_(const char* job, const char* triangle, const int* size, double* matrix,
+             const int* stride, double* values, double* work, const int* work_size,
+             int* integer_work, const int* integer_work_size, int* info);
+void dpotrf_(const char* triangle, const int* size, double* matrix, const int* stride,
+             int* info);
+void dpotri_(const char* triangle, const int* size, double* matrix, const int* stride,
+             int* info);
+}
+
+namespace trine::kernels {
+namespace {
+
+constexpr std::size_t kPanelRows = 128;
+
+int as_int(std::size_t value) { return static_cast<int>(value); }
+
+/// Σ over rows of values[row, i] · values[row, j], in double.
+std::vector<double> gram(const std::vector<double>& values, std::size_t rows,
+                         std::size_t cols) {
+  std::vector<double> product(cols * cols);
+  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, as_int(cols), as_int(cols), as_int(rows),
+              1.0, values.data(), as_int(cols), values.data(), as_int(cols), 0.0,
+              product.data(), as_int(cols));
+  return product;
+}
+
+/// values · (a matrix that makes the columns orthonormal), by eigenvectors of the Gram matrix:
+/// slower than Cholesky, but it copes with dependent columns.
+void orthonormalize_by_eigen(std::vector<double>& values, std::size_t rows, std::size_t cols) {
+  constexpr double kDependent = 1e-12;  // of the largest eigenvalue: 1e-6 of the largest column
+  const Eigen eigen = symmetric_eigen(gram(values, rows, cols), cols);
+  const double largest = eigen.values.back();
+  std::vector<double> transform(cols * cols);
+  for (std::size_t i = 0; i < cols; ++i) {
+    if (!(eigen.values[i] > kDependent * largest)) continue;
+    const double factor = 1.0 / std::sqrt(eigen.values[i]);
+    for (std::size_t j = 0; j < cols; ++j) {
+      transform[j * cols + i] = eigen.vectors[i * cols + j] * factor;
+    }
+  }
+  std::vector<double> result(rows * cols);
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, as_int(rows), as_int(cols),
+              as_int(cols), 1.0, values.data(), as_int(cols), transform.data(), as_int(cols),
+              0.0, result.data(), as_int(cols));
+  values = std::move(result);
+}
+
+/// One pass of Cholesky QR; false when the columns depend on each other too much for it.
+bool orthonormalize_by_cholesky(std::vector<double>& values, std::size_t rows,
+                                std::size_t cols) {
+  std::vector<double> factor = gram(values, rows, cols);
+  double largest = 0.0;
+  for (std::size_t i = 0; i < cols; ++i) largest = std::max(largest, factor[i * cols + i]);
+  if (!(largest > 0.0) || !cholesky(factor, cols)) return false;
+  for (std::size_t i = 0; i < cols; ++i) {
+    if (factor[i * cols + i] < 1e-6 * std::sqrt(largest)) return false;
+  }
+  cblas_dtrsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, as_int(rows),
+              as_int(cols), 1.0, factor.data(), as_int(cols), values.data(), as_int(cols));
+  return true;
+}
+
+}  // namespace
+
+void multiply_parallel(const ProductShape& shape, Transposed transpose_left, Operand left,
+                       Transposed transpose_right, Operand right, float factor, float added,
+                       Product product, int threads) {
+  stay_on_calling_thread();
+  const std::size_t panels = (shape.rows + kPanelRows - 1) / kPanelRows;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (std::size_t panel = 0; panel < panels; ++panel) {
+    const std::size_t first = panel * kPanelRows;
+    const std::size_t rows = std::min(kPanelRows, shape.rows - first);
+    const bool is_turned = transpose_left == Transposed::kYes;
+    cblas_sgemm(CblasRowMajor, is_turned ? CblasTrans : CblasNoTrans,
+                transpose_right == Transposed::kYes ? CblasTrans : CblasNoTrans, as_int(rows),
+                as_int(shape.cols), as_int(shape.depth), factor,
+                left.data + (is_turned ? first : first * left.stride), as_int(left.stride),
+                right.data, as_int(right.stride), added, product.data + first * product.stride,
+                as_int(product.stride));
+  }
+}
+
+void orthonormalize(std::vector<float>& values, std::size_t rows, std::size_t cols, int) {
+  stay_on_calling_thread();
+  std::vector<double> wide(values.begin(), values.end());
+  for (int pass = 0; pass < 2; ++pass) {
+    if (!orthonormalize_by_cholesky(wide, rows, cols)) {
+      orthonormalize_by_eigen(wide, rows, cols);
+    }
+  }
+  std::transform(wide.begin(), wide.end(), values.begin(),
+                 [](double value) { return static_cast<float>(value); });
+}
+
+Eigen symmetric_eigen(std::vector<double> matrix, std::size_t size) {
+  stay_on_calling_thread();
+  Eigen eigen{.values = std::vector<double>(size)};
+  const int n = as_int(size);
+  const int ask = -1;
+  int info = 0, best_integers = 0;
+  double best_size = 0.0;
+  dsyevd_("V", "L", &n, matrix.data(), &n, eigen.values.data(), &best_size, &ask,
+          &best_integers, &ask, &info);
+  const int work_size = static_cast<int>(best_size);
+  std::vector<double> work(static_cast<std::size_t>(work_size));
+  std::vector<int> integers(static_cast<std::size_t>(best_integers));
+  dsyevd_("V", "L", &n, matrix.data(), &n, eigen.values.data(), work.data(), &work_size,
+          integers.data(), &best_integers, &info);
+  check(info == 0, "symmetric_eigen: LAPACK's dsyevd did not converge");
+  eigen.vectors = std::move(matrix);  // columns of a column-major matrix are rows of ours
+  return eigen;
+}
+
+bool cholesky(std::vector<double>& matrix, std::size_t size) {
+  stay_on_calling_thread();
+  const int n = as_int(size);
+  int info = 0;
+  dpotrf_("U", &n, matrix.data(), &n, &info);  // column-major upper is row-major lower
+  if (info != 0) return false;
+  for (std::size_t row = 0; row < size; ++row) {
+    for (std::size_t col = row + 1; col < size; ++col) matrix[row * size + col] = 0.0;
+  }
+  return true;
+}
+
+std::vector<double> inverse_from_cholesky(std::vector<double> factor, std::size_t size) {
+  stay_on_calling_thread();
+  const int n = as_int(size);
+  int info = 0;
+  dpotri_("U", &n, factor.data(), &n, &info);
+  check(info == 0, "inverse_from_cholesky: the factor has a zero on its diagonal");
+  for (std::size_t row = 0; row < size; ++row) {
+    for (std::size_t col = row + 1; col < size; ++col) {
+      factor[row * size + col] = factor[col * size + row];
+    }
+  }
+  return factor;
+}
+
+}  // namespace trine::kernels

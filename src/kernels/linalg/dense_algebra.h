@@ -1,0 +1,47 @@
+// Products and decompositions of dense matrices for compression, from OpenBLAS. Work is divided
+// into panels of fixed size, so results do not depend on the number of threads.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kernels/linalg/blas.h"
+
+namespace trine::kernels {
+
+/// How an operand enters a product.
+enum class Transposed { kNo, kYes };
+
+/// product[rows, cols] = added · product + factor · op(left)[rows, depth] · op(right)[depth, cols].
+struct ProductShape {
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  std::size_t depth = 0;
+};
+void multiply_parallel(const ProductShape& shape, Transposed transpose_left, Operand left,
+                       Transposed transpose_right, Operand right, float factor, float added,
+                       Product product, int threads);
+
+/// Replaces the columns of `values` [rows, cols], row-major, by an orthonormal basis of their span
+/// (Cholesky QR twice: Fukaya et al. 2014, arXiv:1411.7113). Columns that depend on others to
+/// working precision become zero.
+void orthonormalize(std::vector<float>& values, std::size_t rows, std::size_t cols,
+                    int threads);
+
+/// Eigenvalues, ascending, of a symmetric matrix [size, size]; row i of `vectors` becomes the
+/// eigenvector of values[i].
+struct Eigen {
+  std::vector<double> values{};
+  std::vector<double> vectors{};
+};
+[[nodiscard]] Eigen symmetric_eigen(std::vector<double> matrix, std::size_t size);
+
+/// Lower Cholesky factor of a symmetric positive definite matrix [size, size], row-major, zeros
+/// above the diagonal; false when it is not positive definite.
+[[nodiscard]] bool cholesky(std::vector<double>& matrix, std::size_t size);
+
+/// The inverse of a symmetric positive definite matrix from its lower Cholesky factor.
+[[nodiscard]] std::vector<double> inverse_from_cholesky(std::vector<double> factor,
+                                                        std::size_t size);
+
+}  // namespace trine::kernels
