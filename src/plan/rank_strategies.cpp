@@ -89,14 +89,14 @@ Result<std::vector<RankTerm>> parse_rank_strategy(std::string_view strategy) {
     terms.push_back(std::move(parsed));
     const RankTerm& term = terms.back();
     const RankRule& rule = *rank_rule_named(term.name);
-    const RankTerm* other = rule.covers_dense && dense != nullptr ? dense : nullptr;
-    if (rule.covers_routed && routed != nullptr) other = routed;
-    if (other != nullptr) {
+    const bool meets_routed = rule.covers_routed && routed != nullptr;
+    if (meets_routed || (rule.covers_dense && dense != nullptr)) {
+      const RankTerm& other = meets_routed ? *routed : *dense;
       return fail(ErrorCode::kInvalidArgument,
                   "rank strategy \"{}\": {}-{} and {}-{} both speak of {}, expected one term "
                   "for each",
-                  strategy, other->name, other->rank, term.name, term.rank,
-                  other == routed ? "routed experts" : "dense matrices");
+                  strategy, other.name, other.rank, term.name, term.rank,
+                  meets_routed ? "routed experts" : "dense matrices");
     }
     if (rule.covers_dense) dense = &term;
     if (rule.covers_routed) routed = &term;
