@@ -46,8 +46,8 @@ PredictedSize predict_size(const ModelSpec& spec, const Plan& plan,
                            std::uint64_t untouched_bytes) {
   PredictedSize size;
   for (const MatrixSpec* matrix : compressible_matrices(spec)) {
-    size.compressed_matrix_bytes += stored_bytes(matrix->out_features, matrix->in_features,
-                                                 plan.matrices.at(matrix->name));
+    size.compressed_matrix_bytes +=
+        stored_bytes(matrix->out_features, matrix->in_features, plan.matrices.at(matrix->name));
     size.compressed_matrix_weights += matrix->out_features * matrix->in_features;
   }
   size.stored_bytes = size.compressed_matrix_bytes + untouched_bytes;
@@ -67,10 +67,9 @@ Status check_matrix_plan(const MatrixSpec& matrix, const MatrixPlan& plan,
   }
   const std::size_t most = std::min(matrix.out_features, matrix.in_features);
   if (plan.rank > most) {
-    return impossible(
-        name, matrix, "rank", plan.rank,
-        fmt::format("at most {}, the smaller side of [{}, {}]", most, matrix.out_features,
-                    matrix.in_features));
+    return impossible(name, matrix, "rank", plan.rank,
+                      fmt::format("at most {}, the smaller side of [{}, {}]", most,
+                                  matrix.out_features, matrix.in_features));
   }
   const int width = plan.factor_bits;
   if (plan.rank > 0 && width != 3 && width != 4 && width != 8 && width != 16) {

@@ -17,7 +17,7 @@ inline constexpr int kPlanVersion = 1;
 
 /// What the plan was made to fit into; at most one is set.
 struct Budget {
-  std::optional<double> bits_per_weight{};      ///< of the compressed matrices, all bytes counted
+  std::optional<double> bits_per_weight{};  ///< of the compressed matrices, all bytes counted
   std::optional<std::uint64_t> memory_bytes{};  ///< tensor bytes of the whole packed model
 };
 
@@ -26,7 +26,7 @@ struct Plan {
   std::string preset{};     ///< the name it was asked for by; empty for a budget
   std::string allocator{};  ///< a name of allocators/registry.cpp
   Budget budget{};
-  std::string statistics_xxh3{};  ///< of the statistics file used; empty: none
+  std::string statistics_xxh3{};                 ///< of the statistics file used; empty: none
   std::map<std::string, MatrixPlan> matrices{};  ///< by matrix name
   /// What the allocator ranked by, matrix or expert name → score; for people and reports.
   std::map<std::string, std::map<std::string, double>> scores{};
