@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <trine/calibrate.h>
 #include <trine/compress.h>
 #include <trine/engine.h>
 #include <trine/evaluate.h>

@@ -6,6 +6,7 @@
 namespace trine::cli {
 
 DeclareCommand declare_inspect;
+DeclareCommand declare_calibrate;
 DeclareCommand declare_compress;
 DeclareCommand declare_verify;
 DeclareCommand declare_eval;
@@ -16,6 +17,8 @@ namespace {
 
 constexpr std::array kCommands = {
     Command{"inspect", "Show what is in a model directory", declare_inspect},
+    Command{"calibrate", "Run text through a model and keep statistics of its inputs",
+            declare_calibrate},
     Command{"compress", "Make a packed model out of a checkpoint", declare_compress},
     Command{"verify", "Check that a model is intact", declare_verify},
     Command{"eval", "Measure perplexity and closeness to the original", declare_eval},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
+#include "runtime/input_observer.h"
 
 namespace trine::runtime {
 
@@ -21,6 +22,10 @@ class Compute {
 
   [[nodiscard]] const kernels::KernelTable& kernels() const noexcept { return *table_; }
   [[nodiscard]] int threads() const noexcept { return threads_; }
+
+  /// Null unless somebody looks at the inputs of matrices.
+  [[nodiscard]] InputObserver* input_observer() const noexcept { return input_observer_; }
+  void set_input_observer(InputObserver* observer) noexcept { input_observer_ = observer; }
 
   /// Threads worth waking for this many multiplications: below some 20 µs of work for each, the
   /// barrier costs more than it brings, and far more on a machine that is busy with other things.
@@ -47,6 +52,7 @@ class Compute {
  private:
   const kernels::KernelTable* table_;
   int threads_;
+  InputObserver* input_observer_ = nullptr;
   std::vector<std::vector<float>> scratch_;
   std::vector<std::vector<std::uint8_t>> prepared_{};
 };

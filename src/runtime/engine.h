@@ -42,6 +42,12 @@ class Engine {
   /// logits [num_rows, vocab_size] of hidden states [num_rows, hidden_size].
   [[nodiscard]] std::vector<float> logits(std::span<const float> hidden);
 
+  /// From now on `observer` sees the inputs of every matrix; null: nobody does. It must outlive
+  /// the calls of forward() and logits() that follow.
+  void set_input_observer(InputObserver* observer) noexcept {
+    compute_.set_input_observer(observer);
+  }
+
   [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] int threads() const noexcept { return compute_.threads(); }
   [[nodiscard]] const kernels::KernelTable& kernels() const noexcept {

@@ -264,6 +264,7 @@ std::vector<ProjectionTask> divide(std::vector<Projection>& projections) {
 Result<Linear> Linear::load(const MatrixSpec& spec, const models::WeightSource& source) {
   Linear linear;
   if (!spec.exists()) return linear;
+  linear.name_ = spec.name;
   linear.out_features_ = spec.out_features;
   linear.in_features_ = spec.in_features;
   TRINE_ASSIGN_OR_RETURN(linear.weight_, source.matrix(spec));
@@ -304,6 +305,9 @@ std::size_t Linear::stored_bytes() const noexcept {
 void multiply(Compute& compute, std::span<const LinearCall> calls, const float* inputs,
               std::size_t num_tokens) {
   if (num_tokens == 0) return;
+  if (compute.input_observer() != nullptr) {
+    compute.input_observer()->observe(calls, inputs, num_tokens);
+  }
   Inputs shared{inputs, num_tokens};
   reserve_prepared(compute, calls, shared);
   std::vector<Projection> projections = projections_of(calls, num_tokens);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -19,6 +20,8 @@ class Linear {
   [[nodiscard]] static Result<Linear> load(const MatrixSpec& spec,
                                            const models::WeightSource& source);
 
+  /// That of the MatrixSpec; empty when there is no matrix.
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] std::size_t out_features() const noexcept { return out_features_; }
   [[nodiscard]] std::size_t in_features() const noexcept { return in_features_; }
   [[nodiscard]] const models::WeightView& weight() const noexcept { return weight_; }
@@ -30,6 +33,7 @@ class Linear {
   [[nodiscard]] std::size_t stored_bytes() const noexcept;
 
  private:
+  std::string name_{};
   std::size_t out_features_ = 0;
   std::size_t in_features_ = 0;
   models::WeightView weight_{};
@@ -44,7 +48,8 @@ struct LinearCall {
 
 /// Applies several matrices to the same inputs [num_tokens, in_features] in one parallel
 /// region: q, k, v share their input, so do gate and up. Results do not depend on the number of
-/// threads; for packed weights they do not depend on num_tokens either.
+/// threads; for packed weights they do not depend on num_tokens either. The Compute's
+/// InputObserver, if there is one, sees the calls and their inputs first.
 void multiply(Compute& compute, std::span<const LinearCall> calls, const float* inputs,
               std::size_t num_tokens);
 
