@@ -27,7 +27,7 @@ struct GenerateOptions {
 };
 
 struct GenerateReport {
-  std::string text{};           ///< the continuation, without the prompt
+  std::string text{};           ///< without the prompt
   std::string finish_reason{};  ///< "stop" at the end-of-sequence token, else "length"
   std::size_t prompt_tokens = 0;
   std::size_t generated_tokens = 0;
@@ -64,7 +64,11 @@ class TextModel {
   TextModel& operator=(TextModel&&) noexcept;
   ~TextModel();
 
-  /// Continues `prompt` until the end-of-sequence token or max_tokens.
+  /// Whether the model has an encoder and answers a prompt. Others continue it.
+  [[nodiscard]] bool has_encoder() const noexcept;
+
+  /// Continues `prompt` until the end-of-sequence token or max_tokens. An encoder–decoder model
+  /// reads it with its encoder and decodes a text of its own.
   [[nodiscard]] Result<GenerateReport> generate(std::string_view prompt,
                                                 const GenerateOptions& options,
                                                 const TextCallback& on_text = {});

@@ -14,8 +14,9 @@ namespace trine {
 struct PerplexityOptions {
   std::string text_file{};  ///< UTF-8, tokenized once, BOS first if the tokenizer adds it
   std::size_t window = 2048;
-  std::optional<std::size_t> stride{};  ///< absent: disjoint windows
-  std::string reference{};              ///< the original model; empty: perplexity only
+  std::optional<std::size_t>
+      stride{};             ///< absent: disjoint windows; never for encoder–decoder models
+  std::string reference{};  ///< the original model; empty: perplexity only
   EngineOptions engine{};
 };
 
@@ -26,7 +27,11 @@ struct Score {
 };
 
 struct PerplexityReport {
-  std::string protocol{};  ///< "disjoint" or "sliding"; figures of the two are not comparable
+  /// "disjoint" or "sliding" windows, each predicting all of its tokens; for encoder–decoder models
+  /// "halves": of each disjoint window the encoder reads the first ⌊window/2⌋ tokens as they are, and
+  /// the decoder is given, and predicts, the others. Figures of different protocols are not
+  /// comparable.
+  std::string protocol{};
   std::size_t window = 0;
   std::size_t stride = 0;
   std::uint64_t tokens = 0;         ///< in the text

@@ -12,7 +12,8 @@ namespace trine {
 /// One weight matrix.
 struct MatrixInspection {
   std::string name{};
-  /// "attention", "latent", "dense", "expert", "shared_expert", "router", "embedding" or "head"
+  /// "attention", "latent", "dense", "expert", "shared_expert", "router", "position_bias",
+  /// "embedding" or "head"
   std::string role{};
   std::uint64_t out_features = 0;
   std::uint64_t in_features = 0;
@@ -48,10 +49,12 @@ struct CompressionInspection {
 struct ModelInspection {
   std::string family{};
   std::uint64_t num_parameters = 0;
-  std::uint64_t active_parameters = 0;  ///< used per token; embeddings count as one row
-  std::uint64_t stored_bytes = 0;       ///< of all tensors
+  std::uint64_t active_parameters =
+      0;  ///< used per token, encoder included; embeddings count as one row
+  std::uint64_t stored_bytes = 0;  ///< of all tensors
   std::uint64_t hidden_size = 0;
-  std::uint64_t num_hidden_layers = 0;
+  std::uint64_t num_hidden_layers = 0;   ///< of the decoder
+  std::uint64_t num_encoder_layers = 0;  ///< 0: decoder-only
   std::uint64_t num_attention_heads = 0;
   std::uint64_t num_key_value_heads = 0;
   std::uint64_t head_dim = 0;

@@ -58,25 +58,34 @@ Result<TextModel> TextModel::open(const std::string& path, const EngineOptions& 
       State{std::move(model), std::move(engine), std::move(tokenizer), std::move(end_tokens)}));
 }
 
+bool TextModel::has_encoder() const noexcept {
+  return state_->engine.spec().encoder.has_value();
+}
+
 Result<GenerateReport> TextModel::generate(std::string_view prompt,
                                            const GenerateOptions& options,
                                            const TextCallback& on_text) {
   const runtime::SamplerOptions sampling = sampler_options(options);
   TRINE_RETURN_IF_ERROR(runtime::check_sampler_options(sampling));
   runtime::Engine& engine = state_->engine;
-  const std::size_t width = engine.spec().hidden_size;
-  std::vector<std::int32_t> token_ids =
+  const std::vector<std::int32_t> prompt_ids =
       state_->tokenizer->encode(prompt, input::SpecialTokens::kInclude);
-  if (token_ids.empty()) {
+  if (prompt_ids.empty()) {
     return fail(ErrorCode::kInvalidArgument,
                 "the prompt has no tokens and the tokenizer adds none; give some text");
   }
-  GenerateReport report{.finish_reason = "length", .prompt_tokens = token_ids.size()};
+  GenerateReport report{.finish_reason = "length", .prompt_tokens = prompt_ids.size()};
   runtime::KvCache cache(engine.spec());
   runtime::Sampler sampler(sampling);
   input::StreamingDetokenizer detokenizer(*state_->tokenizer, input::SpecialTokens::kExclude);
-  // The prompt goes through the detokenizer too: whether the first new token starts with a
-  // space depends on what came before it.
+  std::vector<std::int32_t> token_ids;  // of the text the decoder writes on
+  if (const auto& encoder = engine.spec().encoder) {
+    token_ids = {encoder->decoder_start_token};
+  } else {
+    token_ids = prompt_ids;
+  }
+  // What comes before goes through the detokenizer too: whether the first new token starts with
+  // a space depends on it.
   for (const std::int32_t id : token_ids) static_cast<void>(detokenizer.push(id));
 
   const auto emit = [&](const std::string& piece) {
@@ -84,12 +93,11 @@ Result<GenerateReport> TextModel::generate(std::string_view prompt,
     if (on_text && !piece.empty()) on_text(piece);
   };
   auto start = Clock::now();
-  const runtime::SequenceStep prefill{token_ids, &cache};
-  TRINE_ASSIGN_OR_RETURN(auto hidden, engine.forward(std::span(&prefill, 1)));
+  TRINE_ASSIGN_OR_RETURN(auto hidden, engine.prefill({prompt_ids, &cache}));
   report.prefill_seconds = seconds_since(start);
   start = Clock::now();
   while (report.generated_tokens < options.max_tokens) {
-    const auto logits = engine.logits(std::span(hidden).last(width));
+    const auto logits = engine.logits(hidden);
     const std::int32_t next = sampler.sample(logits, token_ids);
     if (state_->is_end(next)) {
       report.finish_reason = "stop";

@@ -51,15 +51,14 @@ Result<PerplexityReport> evaluate_perplexity(const std::string& model,
   TRINE_ASSIGN_OR_RETURN(const eval::PerplexityResult result,
                          eval::measure_perplexity(engine, reference ? &*reference : nullptr,
                                                   token_ids, protocol, progress));
-  PerplexityReport report{
-      .protocol = protocol.stride == protocol.window ? "disjoint" : "sliding",
-      .window = protocol.window,
-      .stride = protocol.stride,
-      .tokens = token_ids.size(),
-      .scored_tokens = result.num_scored,
-      .windows = result.num_windows,
-      .nll = to_score(result.nll),
-      .perplexity = to_score(result.perplexity)};
+  PerplexityReport report{.protocol = std::string(result.protocol),
+                          .window = protocol.window,
+                          .stride = protocol.stride,
+                          .tokens = token_ids.size(),
+                          .scored_tokens = result.num_scored,
+                          .windows = result.num_windows,
+                          .nll = to_score(result.nll),
+                          .perplexity = to_score(result.perplexity)};
   if (result.fidelity) add_fidelity(*result.fidelity, report);
   report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -52,7 +52,7 @@ std::uint64_t size_of(const MatrixSpec& matrix) {
 }
 
 /// Weights one token is multiplied with: all but the embedding table (one row of it) and the
-/// experts that were not chosen.
+/// experts that were not chosen. Of an encoder–decoder model: by one token of either half together.
 std::uint64_t count_active(const ModelSpec& spec) {
   std::uint64_t count = spec.hidden_size + size_of(spec.lm_head);
   for (const VectorSpec* vector : all_vectors(spec)) count += vector->size;
@@ -62,10 +62,10 @@ std::uint64_t count_active(const ModelSpec& spec) {
                         matrix->role != MatrixRole::kHead;
     if (always) count += size_of(*matrix);
   }
-  for (const LayerSpec& layer : spec.layers) {
-    if (!layer.moe) continue;
-    const ExpertSpec& expert = layer.moe->experts.front();
-    count += layer.moe->router.experts_per_token *
+  for (const LayerSpec* layer : all_layers(spec)) {
+    if (!layer->moe) continue;
+    const ExpertSpec& expert = layer->moe->experts.front();
+    count += layer->moe->router.experts_per_token *
              (size_of(expert.gate_proj) + size_of(expert.up_proj) + size_of(expert.down_proj));
   }
   return count;
@@ -75,14 +75,15 @@ void describe_shape(const ModelSpec& spec, ModelInspection& result) {
   result.family = spec.family;
   result.hidden_size = spec.hidden_size;
   result.num_hidden_layers = spec.layers.size();
+  result.num_encoder_layers = spec.encoder ? spec.encoder->layers.size() : 0;
   result.num_attention_heads = spec.num_attention_heads;
   result.num_key_value_heads = spec.num_key_value_heads;
   result.head_dim = spec.head_dim;
-  for (const LayerSpec& layer : spec.layers) {
-    if (!layer.moe) continue;
-    result.num_experts = layer.moe->experts.size();
-    result.experts_per_token = layer.moe->router.experts_per_token;
-    result.moe_intermediate_size = layer.moe->experts.front().gate_proj.out_features;
+  for (const LayerSpec* layer : all_layers(spec)) {
+    if (!layer->moe) continue;
+    result.num_experts = layer->moe->experts.size();
+    result.experts_per_token = layer->moe->router.experts_per_token;
+    result.moe_intermediate_size = layer->moe->experts.front().up_proj.out_features;
   }
   result.vocab_size = spec.vocab_size;
   result.max_position_embeddings = spec.max_position_embeddings;

@@ -65,7 +65,11 @@ std::function<Status(Output&)> declare_bench(CLI::App& app) {
       ->capture_default_str();
   add_engine_options(app, options->engine);
   add_json_option(app);
-  app.footer("Example:\n  trine bench tiny-3bit --threads 1 --isa avx2");
+  app.footer(
+      "Example:\n  trine bench tiny-3bit --threads 1 --isa avx2\n"
+      "For an encoder–decoder model, prefill is the encoder's run over the prompt and the "
+      "decoder's\n"
+      "first token; decode and its active weights are the decoder's alone.");
   return [options](Output& output) { return run_bench(*options, output); };
 }
 

@@ -97,7 +97,11 @@ std::function<Status(Output&)> declare_eval(CLI::App& app) {
       "  trine eval tiny-3bit --reference models/tiny-mixtral \\\n"
       "      --text models/tiny-mixtral/sample.txt --window 256 --json\n"
       "Standard errors treat windows as the independent draws. Figures of different texts,\n"
-      "windows or protocols are not comparable.");
+      "windows or protocols are not comparable. Encoder–decoder models (Switch) have a "
+      "protocol of\n"
+      "their own, halves: of each disjoint window the encoder reads the first half of the "
+      "tokens,\n"
+      "the decoder is given its start token and predicts the second half, all of it scored.");
   return [options](Output& output) { return run_eval(*options, output); };
 }
 

@@ -27,7 +27,8 @@ double per_second(std::size_t tokens, double seconds) {
 Status run_generate(const Options& options, Output& output) {
   Result<TextModel> model = TextModel::open(options.model, options.engine);
   if (!model) return tl::unexpected<Error>(model.error());
-  bool shown = output.json();  // the prompt appears once generation is known to work
+  // The prompt appears once generation is known to work, and where the text goes on from it.
+  bool shown = output.json() || model->has_encoder();
   const TextCallback show = [&](std::string_view piece) {
     if (output.json()) return;
     if (!std::exchange(shown, true)) fmt::print("{}", options.prompt);
@@ -61,7 +62,9 @@ std::function<Status(Output&)> declare_generate(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   GenerateOptions& generate = options->generate;
   add_model_argument(app, options->model);
-  app.add_option("--prompt", options->prompt, "Text to continue")->required();
+  app.add_option("--prompt", options->prompt,
+                 "Text to continue, or to answer for an encoder–decoder model")
+      ->required();
   app.add_option("--max-tokens", generate.max_tokens, "Stop after this many tokens")
       ->capture_default_str();
   app.add_option("--temperature", generate.temperature, "0 always takes the most likely token")
@@ -82,7 +85,11 @@ std::function<Status(Output&)> declare_generate(CLI::App& app) {
       "Examples:\n"
       "  trine generate models/tiny-mixtral --prompt 'The old house' --max-tokens 60\n"
       "  trine generate tiny-3bit --prompt 'It was' --temperature 0.8 --top-p 0.95 "
-      "--seed 7");
+      "--seed 7\n"
+      "An encoder–decoder model (Switch) reads the prompt with its encoder, special tokens of "
+      "the\n"
+      "tokenizer included, and decodes from decoder_start_token_id; only its answer is "
+      "printed.");
   return [options](Output& output) { return run_generate(*options, output); };
 }
 

@@ -36,6 +36,7 @@ Json to_json(const ModelInspection& model) {
                {"stored_bytes", model.stored_bytes},
                {"hidden_size", model.hidden_size},
                {"num_hidden_layers", model.num_hidden_layers},
+               {"num_encoder_layers", model.num_encoder_layers},
                {"num_attention_heads", model.num_attention_heads},
                {"num_key_value_heads", model.num_key_value_heads},
                {"head_dim", model.head_dim},
@@ -76,11 +77,14 @@ std::string describe_shape(const ModelInspection& model) {
       "family        {}\n"
       "parameters    {} ({} active per token)\n"
       "size          {}\n"
-      "layers        {}, hidden {}, vocabulary {}, context {}\n"
+      "layers        {}{}, hidden {}, vocabulary {}, context {}\n"
       "attention     {} heads, {} key/value heads, head width {}\n"
       "experts       {}\n",
       model.family, format_count(model.num_parameters), format_count(model.active_parameters),
       format_bytes(static_cast<double>(model.stored_bytes)), model.num_hidden_layers,
+      model.num_encoder_layers == 0
+          ? ""
+          : fmt::format(" after {} of the encoder", model.num_encoder_layers),
       model.hidden_size, model.vocab_size, model.max_position_embeddings,
       model.num_attention_heads, model.num_key_value_heads, model.head_dim,
       model.num_experts == 0

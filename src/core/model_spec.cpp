@@ -23,6 +23,10 @@ void add_layer(Matrices& found, const LayerSpec& layer) {
   }
   add_if_there(found,
                {&attention.q_proj, &attention.k_proj, &attention.v_proj, &attention.o_proj});
+  if (layer.cross_attention) {
+    const CrossAttentionSpec& cross = *layer.cross_attention;
+    add_if_there(found, {&cross.q_proj, &cross.k_proj, &cross.v_proj, &cross.o_proj});
+  }
   if (layer.dense) add_expert(found, *layer.dense);
   if (!layer.moe) return;
   add_if_there(found, {&layer.moe->router.matrix, &layer.moe->shared_expert_gate});
@@ -45,6 +49,7 @@ const char* name_of(MatrixRole role) noexcept {
     case MatrixRole::kExpert: return "expert";
     case MatrixRole::kSharedExpert: return "shared_expert";
     case MatrixRole::kRouter: return "router";
+    case MatrixRole::kPositionBias: return "position_bias";
     case MatrixRole::kEmbedding: return "embedding";
     case MatrixRole::kHead: return "head";
   }
@@ -60,6 +65,15 @@ const char* name_of(Encoding encoding) noexcept {
   return "unknown";
 }
 
+std::vector<const LayerSpec*> all_layers(const ModelSpec& spec) {
+  std::vector<const LayerSpec*> layers;
+  if (spec.encoder) {
+    for (const LayerSpec& layer : spec.encoder->layers) layers.push_back(&layer);
+  }
+  for (const LayerSpec& layer : spec.layers) layers.push_back(&layer);
+  return layers;
+}
+
 std::vector<const MatrixSpec*> compressible_matrices(const ModelSpec& spec) {
   Matrices found;
   for (const MatrixSpec* matrix : all_matrices(spec)) {
@@ -70,7 +84,11 @@ std::vector<const MatrixSpec*> compressible_matrices(const ModelSpec& spec) {
 
 std::vector<const MatrixSpec*> all_matrices(const ModelSpec& spec) {
   Matrices found;
-  for (const LayerSpec& layer : spec.layers) add_layer(found, layer);
+  for (const LayerSpec* layer : all_layers(spec)) add_layer(found, *layer);
+  if (spec.encoder && spec.encoder->relative_bias) {
+    found.push_back(&spec.encoder->relative_bias->table);
+  }
+  if (spec.relative_bias) found.push_back(&spec.relative_bias->table);
   found.push_back(&spec.embed_tokens);
   if (spec.lm_head.name != spec.embed_tokens.name) found.push_back(&spec.lm_head);
   return found;
@@ -85,18 +103,20 @@ std::vector<const VectorSpec*> all_vectors(const ModelSpec& spec) {
     add(norm.weight);
     add(norm.bias);
   };
-  for (const LayerSpec& layer : spec.layers) {
-    add_norm(layer.input_norm);
-    add_norm(layer.post_attention_norm);
-    add_norm(layer.attention.q_norm);
-    add_norm(layer.attention.k_norm);
-    add(layer.attention.sinks);
-    if (layer.attention.latent) {
-      add_norm(layer.attention.latent->q_a_norm);
-      add_norm(layer.attention.latent->kv_a_norm);
+  for (const LayerSpec* layer : all_layers(spec)) {
+    add_norm(layer->input_norm);
+    add_norm(layer->post_attention_norm);
+    add_norm(layer->attention.q_norm);
+    add_norm(layer->attention.k_norm);
+    add(layer->attention.sinks);
+    if (layer->attention.latent) {
+      add_norm(layer->attention.latent->q_a_norm);
+      add_norm(layer->attention.latent->kv_a_norm);
     }
-    if (layer.moe) add(layer.moe->router.selection_bias);
+    if (layer->cross_attention) add_norm(layer->cross_attention->norm);
+    if (layer->moe) add(layer->moe->router.selection_bias);
   }
+  if (spec.encoder) add_norm(spec.encoder->final_norm);
   add_norm(spec.final_norm);
   for (const MatrixSpec* matrix : all_matrices(spec)) add(matrix->bias);
   return found;

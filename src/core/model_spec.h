@@ -17,6 +17,7 @@ enum class MatrixRole {
   kExpert,
   kSharedExpert,
   kRouter,
+  kPositionBias,  ///< what a distance between two tokens adds to their attention
   kEmbedding,
   kHead,
 };
@@ -101,6 +102,16 @@ struct LatentSpec {
   std::size_t qk_rope_head_dim = 0;
 };
 
+/// Relative position bias (T5): a number per head for each bucket of distances, added to the scores
+/// of every layer of a stack. runtime/relative_bias.h says which distances share a bucket.
+/// Source: Raffel et al. 2019, arXiv:1910.10683, section 2.1.
+struct RelativeBiasSpec {
+  MatrixSpec table{};  ///< [num_buckets, num_attention_heads]
+  /// Even; half of them are for keys after the query where such keys are seen (an encoder).
+  std::size_t num_buckets = 0;
+  std::size_t max_distance = 0;  ///< from here on all distances share the last bucket
+};
+
 struct AttentionSpec {
   MatrixSpec q_proj{};  ///< [heads · head_dim, hidden_size], or q_b_proj from the latent
   MatrixSpec k_proj{};  ///< [num_key_value_heads · head_dim, hidden_size]; absent with a latent
@@ -116,16 +127,29 @@ struct AttentionSpec {
   std::optional<LatentSpec> latent{};
 };
 
+/// Attention of a decoder to what the encoder made of the input: every token sees all of it, and
+/// nothing tells positions apart. Heads are as many and as wide as those of the model.
+struct CrossAttentionSpec {
+  NormSpec norm{};      ///< before it, [hidden_size]
+  MatrixSpec q_proj{};  ///< of the decoder's stream, [heads · head_dim, hidden_size]
+  MatrixSpec k_proj{};  ///< of the encoder's output, as v_proj
+  MatrixSpec v_proj{};
+  MatrixSpec o_proj{};
+  double softmax_scale = 0.0;
+};
+
 /// The nonlinearity between gate, up and down.
 enum class Activation {
   kSilu,          ///< silu(gate) · up
   kClampedSwish,  ///< gate ≤ limit, |up| ≤ limit: gate · σ(1.702 · gate) · (up + 1) (GPT-OSS)
+  kRelu,          ///< max(gate, 0) · up
 };
 
-/// y = down_proj · activation(gate_proj · x, up_proj · x)
+/// y = down_proj · activation(gate_proj · x, up_proj · x). Without gate_proj there is nothing to
+/// multiply with: y = down_proj · activation(up_proj · x, 1).
 struct ExpertSpec {
-  MatrixSpec gate_proj{};  ///< [intermediate size, hidden_size]
-  MatrixSpec up_proj{};    ///< as gate_proj
+  MatrixSpec gate_proj{};  ///< as up_proj, or absent
+  MatrixSpec up_proj{};    ///< [intermediate size, hidden_size]
   MatrixSpec down_proj{};  ///< [hidden_size, intermediate size]
 };
 
@@ -164,8 +188,18 @@ struct LayerSpec {
   NormSpec input_norm{};           ///< before attention, [hidden_size]
   NormSpec post_attention_norm{};  ///< before the feed-forward, [hidden_size]
   AttentionSpec attention{};
-  std::optional<ExpertSpec> dense{};  ///< exactly one of dense and moe
+  std::optional<CrossAttentionSpec> cross_attention{};  ///< in a decoder that has an encoder
+  std::optional<ExpertSpec> dense{};                    ///< exactly one of dense and moe
   std::optional<MoeSpec> moe{};
+};
+
+/// The half of an encoder–decoder model that reads the input. Its tokens see all of the input, and
+/// every cross attention of the decoder looks at its output.
+struct EncoderSpec {
+  std::vector<LayerSpec> layers{};
+  NormSpec final_norm{};
+  std::optional<RelativeBiasSpec> relative_bias{};
+  std::int32_t decoder_start_token = 0;  ///< what the decoder is given first
 };
 
 /// Field names follow config.json.
@@ -179,7 +213,8 @@ struct ModelSpec {
   std::size_t v_head_dim = 0;  ///< of values
   std::size_t max_position_embeddings = 0;
   double norm_eps = 0.0;
-  RopeSpec rope{};
+  RopeSpec rope{};  ///< without frequencies nothing is turned
+  std::optional<RelativeBiasSpec> relative_bias{};
   Activation activation = Activation::kSilu;
   double activation_limit = 0.0;  ///< of kClampedSwish
   double embedding_multiplier = 1.0;
@@ -190,11 +225,15 @@ struct ModelSpec {
   NormSpec final_norm{};
   MatrixSpec lm_head{};  ///< the embedding's name when the two are tied
   std::vector<LayerSpec> layers{};
+  std::optional<EncoderSpec> encoder{};  ///< absent in decoder-only models
 };
 
-/// The matrices compression applies to, in the order a forward pass meets them: attention, dense
-/// feed-forwards, shared and routed experts. Routers, latents, embeddings and the head keep
-/// their 16 bits, vectors theirs.
+/// Every layer, those of the encoder first.
+[[nodiscard]] std::vector<const LayerSpec*> all_layers(const ModelSpec& spec);
+
+/// The matrices compression applies to, in the order a forward pass meets them: attention, cross
+/// attention, dense feed-forwards, shared and routed experts. Routers, latents, position biases,
+/// embeddings and the head keep their 16 bits, vectors theirs.
 [[nodiscard]] std::vector<const MatrixSpec*> compressible_matrices(const ModelSpec& spec);
 
 /// Every matrix of the model, tied ones once.

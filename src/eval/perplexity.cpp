@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "eval/window_pass.h"
 #include "eval/windows.h"
 
 namespace trine::eval {
@@ -62,25 +63,6 @@ struct WindowSums {
   ClusterSum nll{}, kl_divergence{}, same_top1{}, same_experts{};
 };
 
-/// One model's view of a batch of windows.
-struct Pass {
-  std::vector<float> hidden{};  ///< [tokens of the batch, hidden_size]
-  runtime::RoutingTrace trace{};
-};
-
-Result<Pass> run_windows(runtime::Engine& engine, std::span<const Window> windows,
-                         std::span<const std::int32_t> token_ids) {
-  std::vector<runtime::KvCache> caches(windows.size(), runtime::KvCache(engine.spec()));
-  std::vector<runtime::SequenceStep> steps;
-  for (std::size_t i = 0; i < windows.size(); ++i) {
-    steps.push_back(
-        {token_ids.subspan(windows[i].begin, windows[i].end - windows[i].begin), &caches[i]});
-  }
-  Pass pass;
-  TRINE_ASSIGN_OR_RETURN(pass.hidden, engine.forward(steps, &pass.trace));
-  return pass;
-}
-
 /// Adds the share of equal experts over the tokens [first, first + count) of the batch.
 void compare_routing(const runtime::RoutingTrace& trace, const runtime::RoutingTrace& reference,
                      std::size_t first, std::size_t count, ClusterSum& sums) {
@@ -105,21 +87,21 @@ class Measurement {
       : model_(model), reference_(reference), token_ids_(token_ids) {}
 
   Status run_batch(std::span<const Window> windows) {
-    TRINE_ASSIGN_OR_RETURN(const Pass pass, run_windows(model_, windows, token_ids_));
-    Pass original;
+    TRINE_ASSIGN_OR_RETURN(const WindowPass pass, run_windows(model_, windows, token_ids_));
+    WindowPass original;
     if (reference_ != nullptr) {
       TRINE_ASSIGN_OR_RETURN(original, run_windows(*reference_, windows, token_ids_));
     }
-    std::size_t first_row = 0;
-    for (const Window& window : windows) {
+    for (std::size_t i = 0; i < windows.size(); ++i) {
+      const WindowRows& rows = pass.rows[i];
       WindowSums sums;
-      score_window(window, first_row, pass, original, sums);
-      const std::size_t count = window.end - window.begin;
+      score_window(windows[i], rows, pass, original, sums);
       if (reference_ != nullptr) {
-        compare_routing(pass.trace, original.trace, first_row, count, sums.same_experts);
+        compare_routing(pass.encoder_trace, original.encoder_trace, rows.first_input,
+                        rows.num_inputs, sums.same_experts);
+        compare_routing(pass.trace, original.trace, rows.first, rows.count, sums.same_experts);
       }
       sums_.push_back(sums);
-      first_row += count;
     }
     return {};
   }
@@ -141,19 +123,18 @@ class Measurement {
   }
 
  private:
-  /// The hidden state of a token predicts the next one: row i scores token i + 1.
-  void score_window(const Window& window, std::size_t first_row, const Pass& pass,
-                    const Pass& original, WindowSums& sums) {
+  void score_window(const Window& window, const WindowRows& rows, const WindowPass& pass,
+                    const WindowPass& original, WindowSums& sums) {
     const std::size_t hidden = model_.spec().hidden_size;
     for (std::size_t first = window.first_scored; first < window.end; first += kLogitRows) {
       const std::size_t count = std::min(kLogitRows, window.end - first);
-      const std::size_t offset = (first_row + first - 1 - window.begin) * hidden;
-      const auto rows = [&](const Pass& from) {
+      const std::size_t offset = (rows.first_scoring + first - window.first_scored) * hidden;
+      const auto states = [&](const WindowPass& from) {
         return std::span<const float>(from.hidden).subspan(offset, count * hidden);
       };
-      const std::vector<float> logits = model_.logits(rows(pass));
+      const std::vector<float> logits = model_.logits(states(pass));
       std::vector<float> reference;
-      if (reference_ != nullptr) reference = reference_->logits(rows(original));
+      if (reference_ != nullptr) reference = reference_->logits(states(original));
       add_scores(logits, reference, token_ids_.subspan(first, count), sums);
     }
   }
@@ -192,22 +173,44 @@ class Measurement {
   std::vector<WindowSums> sums_{};
 };
 
+/// Experts chosen per token in every layer, encoder first; 0 where there are none.
+std::vector<std::size_t> routed_layers(const ModelSpec& spec) {
+  std::vector<std::size_t> chosen;
+  for (const LayerSpec* layer : all_layers(spec)) {
+    chosen.push_back(layer->moe ? layer->moe->router.experts_per_token : 0);
+  }
+  return chosen;
+}
+
+/// What tokens and experts of two models can be compared by.
+Status require_same_model(const ModelSpec& model, const ModelSpec& reference) {
+  const bool is_same = reference.vocab_size == model.vocab_size &&
+                       reference.layers.size() == model.layers.size() &&
+                       reference.encoder.has_value() == model.encoder.has_value() &&
+                       routed_layers(reference) == routed_layers(model);
+  if (is_same) return {};
+  return fail(
+      ErrorCode::kInvalidArgument,
+      "the reference is {} with {} layers and {} tokens in its vocabulary, the model {} "
+      "with {} and {}: they are not the same model (vocabulary, layers and experts per token "
+      "must agree)",
+      reference.family, all_layers(reference).size(), reference.vocab_size, model.family,
+      all_layers(model).size(), model.vocab_size);
+}
+
 }  // namespace
 
 Result<PerplexityResult> measure_perplexity(runtime::Engine& model, runtime::Engine* reference,
                                             std::span<const std::int32_t> token_ids,
                                             const PerplexityOptions& options,
                                             const base::ProgressSink& progress) {
-  if (reference != nullptr && (reference->spec().vocab_size != model.spec().vocab_size ||
-                               reference->spec().layers.size() != model.spec().layers.size())) {
-    return fail(ErrorCode::kInvalidArgument,
-                "the reference has {} layers and {} tokens in its vocabulary, the model {} and "
-                "{}: they are not the same model",
-                reference->spec().layers.size(), reference->spec().vocab_size,
-                model.spec().layers.size(), model.spec().vocab_size);
+  if (reference != nullptr) {
+    TRINE_RETURN_IF_ERROR(require_same_model(model.spec(), reference->spec()));
   }
+  const bool has_encoder = model.spec().encoder.has_value();
+  const auto cut = has_encoder ? cut_halves : cut_windows;
   TRINE_ASSIGN_OR_RETURN(const std::vector<Window> windows,
-                         cut_windows(token_ids.size(), options.window, options.stride));
+                         cut(token_ids.size(), options.window, options.stride));
   const std::size_t per_batch = std::max<std::size_t>(1, kBatchTokens / options.window);
   Measurement measurement(model, reference, token_ids);
   for (std::size_t first = 0; first < windows.size(); first += per_batch) {
@@ -217,7 +220,11 @@ Result<PerplexityResult> measure_perplexity(runtime::Engine& model, runtime::Eng
       progress({"tokens", windows[first + count - 1].end, windows.back().end});
     }
   }
-  return measurement.result();
+  PerplexityResult result = measurement.result();
+  result.protocol = has_encoder                        ? "halves"
+                    : options.stride == options.window ? "disjoint"
+                                                       : "sliding";
+  return result;
 }
 
 }  // namespace trine::eval

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/progress.h"
 #include "base/result.h"
@@ -26,6 +27,9 @@ struct Fidelity {
 };
 
 struct PerplexityResult {
+  /// "disjoint" or "sliding" windows; "halves" of disjoint windows for encoder–decoder models: the
+  /// encoder reads the first half, the decoder predicts all of the second.
+  std::string_view protocol{};
   std::size_t num_windows = 0;
   std::size_t num_scored = 0;  ///< tokens predicted
   Estimate nll{};              ///< mean negative log likelihood per scored token, nats
@@ -34,7 +38,7 @@ struct PerplexityResult {
 };
 
 /// Runs `token_ids` window by window through `model`, and through `reference` when given (the
-/// original; same vocabulary). kInvalidArgument when the text is too short for one window.
+/// original; same vocabulary, layers and experts). kInvalidArgument when the text is too short for one window.
 /// @param progress counts tokens.
 [[nodiscard]] Result<PerplexityResult> measure_perplexity(
     runtime::Engine& model, runtime::Engine* reference, std::span<const std::int32_t> token_ids,

@@ -62,11 +62,9 @@ Result<SpeedResult> measure_speed(runtime::Engine& engine, const SpeedOptions& o
   std::vector<double> prefill, decode;
   for (int repeat = 0; repeat < options.repeats; ++repeat) {
     runtime::KvCache cache(engine.spec());
-    const std::size_t width = engine.spec().hidden_size;
     auto start = Clock::now();
-    const runtime::SequenceStep prompt_step{prompt, &cache};
-    TRINE_ASSIGN_OR_RETURN(auto hidden, engine.forward(std::span(&prompt_step, 1)));
-    static_cast<void>(engine.logits(std::span(hidden).last(width)));
+    TRINE_ASSIGN_OR_RETURN(auto hidden, engine.prefill({prompt, &cache}));
+    static_cast<void>(engine.logits(hidden));
     prefill.push_back(static_cast<double>(prompt.size()) / seconds_since(start));
 
     start = Clock::now();

@@ -29,7 +29,7 @@ struct SpeedResult {
 /// Best of several plain reads of 512 MiB with all threads, bytes per second.
 [[nodiscard]] double measure_read_bandwidth(const kernels::KernelTable& table, int threads);
 
-/// Times prefill of a prompt and token-by-token decode after it.
+/// Times prefill of a prompt (by the encoder, if there is one, and one step of the decoder) and token-by-token decode after it.
 [[nodiscard]] Result<SpeedResult> measure_speed(runtime::Engine& engine,
                                                 const SpeedOptions& options);
 

@@ -35,4 +35,17 @@ Result<std::vector<Window>> cut_windows(std::size_t num_tokens, std::size_t wind
   return windows;
 }
 
+Result<std::vector<Window>> cut_halves(std::size_t num_tokens, std::size_t window,
+                                       std::size_t stride) {
+  if (stride != window) {
+    return fail(ErrorCode::kInvalidArgument,
+                "stride is {}, expected {} (the window): an encoder–decoder model is scored in "
+                "disjoint windows",
+                stride, window);
+  }
+  TRINE_ASSIGN_OR_RETURN(std::vector<Window> windows, cut_windows(num_tokens, window, stride));
+  for (Window& each : windows) each.first_scored = each.begin + window / 2;
+  return windows;
+}
+
 }  // namespace trine::eval

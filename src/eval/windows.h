@@ -8,7 +8,8 @@
 
 namespace trine::eval {
 
-/// Tokens [begin, end) are run from an empty cache; those from first_scored on are predicted.
+/// Tokens [begin, end) are run from an empty cache; those from first_scored on are predicted. An
+/// encoder–decoder model reads the ones before with its encoder.
 struct Window {
   std::size_t begin = 0;
   std::size_t end = 0;
@@ -23,5 +24,10 @@ struct Window {
 /// kInvalidArgument when the text is shorter than one window or the sizes make no sense.
 [[nodiscard]] Result<std::vector<Window>> cut_windows(std::size_t num_tokens,
                                                       std::size_t window, std::size_t stride);
+
+/// For encoder–decoder models: disjoint windows, of which all tokens from the middle on are
+/// predicted. kInvalidArgument as above, and for a stride other than the window.
+[[nodiscard]] Result<std::vector<Window>> cut_halves(std::size_t num_tokens, std::size_t window,
+                                                     std::size_t stride);
 
 }  // namespace trine::eval

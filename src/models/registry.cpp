@@ -19,6 +19,7 @@ ParseConfig parse_qwen2;
 ParseConfig parse_qwen2_moe;
 ParseConfig parse_qwen3;
 ParseConfig parse_qwen3_moe;
+ParseConfig parse_switch_transformers;
 
 namespace {
 
@@ -36,6 +37,8 @@ constexpr std::array kFamilies = {
     Family{"qwen2_moe", "Qwen2MoeForCausalLM", parse_qwen2_moe},
     Family{"qwen3", "Qwen3ForCausalLM", parse_qwen3},
     Family{"qwen3_moe", "Qwen3MoeForCausalLM", parse_qwen3_moe},
+    Family{"switch_transformers", "SwitchTransformersForConditionalGeneration",
+           parse_switch_transformers},
 };
 
 std::string known_families() {

@@ -8,7 +8,7 @@ void adopt_stacked_experts(ModelSpec& spec,
                            const std::function<bool(const std::string&)>& has_tensor) {
   constexpr std::string_view kRouter = ".gate.weight";
   for (LayerSpec& layer : spec.layers) {
-    if (!layer.moe || has_tensor(tensor_of(layer.moe->experts.front().gate_proj))) continue;
+    if (!layer.moe || has_tensor(tensor_of(layer.moe->experts.front().up_proj))) continue;
     const std::string& router = layer.moe->router.matrix.name;
     if (!router.ends_with(kRouter)) continue;
     const std::string experts = router.substr(0, router.size() - kRouter.size()) + ".experts";

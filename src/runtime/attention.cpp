@@ -47,6 +47,22 @@ void masked_softmax(float* scores, std::size_t first, std::size_t last, std::siz
   for (std::size_t i = first; i < last; ++i) scores[i] /= sum;
 }
 
+/// Keys [begin, end) of a sequence.
+struct KeyRange {
+  std::size_t begin;
+  std::size_t end;
+};
+
+/// Keys that row `row` of a sequence's new ones sees.
+KeyRange keys_seen(const AttentionShape& shape, const AttentionRows& sequence,
+                   std::size_t row) {
+  if (!shape.is_causal) return {0, sequence.num_keys};
+  // A row sees itself and what came before, as far as its window reaches.
+  const std::size_t end = sequence.num_keys - sequence.num_rows + row + 1;
+  const std::size_t window = shape.sliding_window.value_or(end);
+  return {end > window ? end - window : 0, end};
+}
+
 void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
               const float* queries, float* outputs) {
   const AttentionRows& sequence = *task.sequence;
@@ -55,30 +71,33 @@ void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
   const std::size_t output_width = shape.num_heads * shape.v_head_dim;
   const std::size_t value_width = shape.num_key_value_heads * shape.v_head_dim;
   const std::size_t key_head = task.head / (shape.num_heads / shape.num_key_value_heads);
-  const std::size_t first_position = sequence.past + task.first_row;
-  const std::size_t num_keys = first_position + task.num_rows;
-  // With a window, keys before every row's window are left out altogether.
-  const std::size_t window = shape.sliding_window.value_or(num_keys);
-  const std::size_t skipped = first_position + 1 > window ? first_position + 1 - window : 0;
-  const std::size_t seen = num_keys - skipped;
+  // Keys outside what the first row begins with and the last one ends with are left out.
+  const std::size_t first = keys_seen(shape, sequence, task.first_row).begin;
+  const std::size_t last = keys_seen(shape, sequence, task.first_row + task.num_rows - 1).end;
+  const std::size_t width = last - first;
 
-  float* scores = compute.thread_scratch(task.num_rows * seen);
+  float* scores = compute.thread_scratch(task.num_rows * width);
   const std::size_t row_index = sequence.first_row + task.first_row;
   const float* rows = queries + row_index * query_width + task.head * shape.head_dim;
-  const float* keys = sequence.keys + skipped * key_width + key_head * shape.head_dim;
-  const float* values = sequence.values + skipped * value_width + key_head * shape.v_head_dim;
-  kernels::multiply_transposed(task.num_rows, seen, shape.head_dim,
+  const float* keys = sequence.keys + first * key_width + key_head * shape.head_dim;
+  const float* values = sequence.values + first * value_width + key_head * shape.v_head_dim;
+  kernels::multiply_transposed(task.num_rows, width, shape.head_dim,
                                static_cast<float>(shape.softmax_scale), {rows, query_width},
-                               {keys, key_width}, {scores, seen});
+                               {keys, key_width}, {scores, width});
   const float sink =
       shape.sinks.empty() ? -std::numeric_limits<float>::infinity() : shape.sinks[task.head];
   for (std::size_t row = 0; row < task.num_rows; ++row) {
-    const std::size_t end = first_position + row + 1;  // a row sees itself and what came before
-    const std::size_t begin = std::max(skipped, end > window ? end - window : 0);
-    masked_softmax(scores + row * seen, begin - skipped, end - skipped, seen, sink);
+    const KeyRange seen = keys_seen(shape, sequence, task.first_row + row);
+    float* mine = scores + row * width;
+    if (shape.relative_bias != nullptr) {
+      const std::size_t position = sequence.num_keys - sequence.num_rows + task.first_row + row;
+      shape.relative_bias->add(task.head, position, seen.begin, seen.end - seen.begin,
+                               mine + seen.begin - first);
+    }
+    masked_softmax(mine, seen.begin - first, seen.end - first, width, sink);
   }
   kernels::multiply(
-      task.num_rows, shape.v_head_dim, seen, {scores, seen}, {values, value_width},
+      task.num_rows, shape.v_head_dim, width, {scores, width}, {values, value_width},
       {outputs + row_index * output_width + task.head * shape.v_head_dim, output_width});
 }
 
@@ -89,8 +108,8 @@ void attend(Compute& compute, const AttentionShape& shape,
   const std::vector<Task> tasks = divide(sequences, shape.num_heads);
   std::size_t multiplications = 0;
   for (const AttentionRows& sequence : sequences) {
-    multiplications += 2 * sequence.num_rows * (sequence.past + sequence.num_rows) *
-                       shape.num_heads * shape.head_dim;
+    multiplications +=
+        2 * sequence.num_rows * sequence.num_keys * shape.num_heads * shape.head_dim;
   }
 #pragma omp parallel for num_threads(compute.threads_for(multiplications)) schedule(dynamic)
   for (std::size_t index = 0; index < tasks.size(); ++index) {

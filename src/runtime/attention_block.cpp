@@ -20,17 +20,19 @@ void apply_norm(const Norm& norm, std::vector<float>& values) {
 
 }  // namespace
 
-Result<AttentionBlock> AttentionBlock::load(const ModelSpec& model, std::size_t layer,
+Result<AttentionBlock> AttentionBlock::load(const AttentionSpec& spec, const ModelSpec& model,
+                                            const AttentionPlace& place,
                                             const models::WeightSource& source) {
-  const AttentionSpec& spec = model.layers[layer].attention;
   AttentionBlock block;
-  block.layer_ = layer;
+  block.place_ = place;
   block.shape_ = {.num_heads = model.num_attention_heads,
                   .num_key_value_heads = model.num_key_value_heads,
                   .head_dim = model.head_dim,
                   .v_head_dim = model.v_head_dim,
                   .softmax_scale = spec.softmax_scale,
-                  .sliding_window = spec.sliding_window};
+                  .is_causal = place.is_causal,
+                  .sliding_window = spec.sliding_window,
+                  .relative_bias = place.relative_bias.get()};
   if (spec.sinks.exists()) {
     TRINE_ASSIGN_OR_RETURN(block.sinks_, source.vector(spec.sinks));
   }
@@ -134,19 +136,20 @@ std::vector<AttentionRows> AttentionBlock::extend_caches(std::span<const Sequenc
                                                          const Projected& projected) const {
   const std::size_t key_width = shape_.num_key_value_heads * shape_.head_dim;
   const std::size_t value_width = shape_.num_key_value_heads * shape_.v_head_dim;
+  const std::size_t layer = place_.cache_layer;
   std::vector<AttentionRows> rows;
   std::size_t first = 0;
   for (const SequenceStep& step : steps) {
     const std::size_t count = step.token_ids.size();
     const std::size_t past = step.cache->length();
-    step.cache->extend(layer_, count);
-    std::memcpy(step.cache->keys_at(layer_, past), projected.keys.data() + first * key_width,
+    step.cache->extend(layer, count);
+    std::memcpy(step.cache->keys_at(layer, past), projected.keys.data() + first * key_width,
                 count * key_width * sizeof(float));
-    std::memcpy(step.cache->values_at(layer_, past),
+    std::memcpy(step.cache->values_at(layer, past),
                 projected.values.data() + first * value_width,
                 count * value_width * sizeof(float));
-    rows.push_back(
-        {first, count, past, step.cache->keys_at(layer_, 0), step.cache->values_at(layer_, 0)});
+    rows.push_back({first, count, past + count, step.cache->keys_at(layer, 0),
+                    step.cache->values_at(layer, 0)});
     first += count;
   }
   return rows;

@@ -1,7 +1,7 @@
-// The attention of one layer: projections, norms, rotation, cache, attention, output.
+// The self-attention of one layer: projections, norms, rotation, cache, attention, output.
 #pragma once
 
-#include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -13,20 +13,25 @@
 #include "runtime/kv_cache.h"
 #include "runtime/linear.h"
 #include "runtime/norm.h"
+#include "runtime/relative_bias.h"
 #include "runtime/rope.h"
+#include "runtime/sequence_step.h"
 
 namespace trine::runtime {
 
-/// New tokens of one sequence: a whole prompt (prefill) or one token (decode).
-struct SequenceStep {
-  std::span<const std::int32_t> token_ids{};
-  KvCache* cache = nullptr;  ///< receives the tokens' keys and values
+/// What an attention block shares with its stack.
+struct AttentionPlace {
+  std::size_t cache_layer = 0;  ///< of the cache, where its keys and values go
+  bool is_causal = true;        ///< false in an encoder
+  std::shared_ptr<const RelativeBias> relative_bias{};  ///< null: none
 };
 
 class AttentionBlock {
  public:
-  /// @param layer its index, for the cache.
-  [[nodiscard]] static Result<AttentionBlock> load(const ModelSpec& model, std::size_t layer,
+  /// @param model gives the number of heads and their widths.
+  [[nodiscard]] static Result<AttentionBlock> load(const AttentionSpec& spec,
+                                                   const ModelSpec& model,
+                                                   const AttentionPlace& place,
                                                    const models::WeightSource& source);
 
   /// inputs and result [num_tokens, hidden_size], the tokens of all steps in order. Extends every
@@ -49,7 +54,7 @@ class AttentionBlock {
   [[nodiscard]] std::vector<AttentionRows> extend_caches(std::span<const SequenceStep> steps,
                                                          const Projected& projected) const;
 
-  std::size_t layer_ = 0;
+  AttentionPlace place_{};
   AttentionShape shape_{};
   std::vector<float> sinks_{};
   double clip_ = 0.0;  ///< 0: none

@@ -4,50 +4,21 @@
 
 namespace trine::runtime {
 
-/// What one forward call keeps between layers; rows are the new tokens of all steps in order.
-struct Engine::Batch {
-  std::size_t num_tokens = 0;
-  std::vector<float> stream{};  ///< the residual stream, [num_tokens, hidden_size]
-  std::vector<float> normed{};  ///< input of the current block, same shape
-
-  void add(const std::vector<float>& outputs, double multiplier) {
-    const auto factor = static_cast<float>(multiplier);
-    for (std::size_t i = 0; i < stream.size(); ++i) stream[i] += factor * outputs[i];
-  }
-};
-
 Engine::Engine(const ModelSpec& spec, const kernels::KernelTable& table, int threads)
     : spec_(spec), compute_(table, threads), rotary_(spec.rope) {}
-
-Result<Engine::Layer> Engine::load_layer(const ModelSpec& spec, std::size_t index,
-                                         const models::WeightSource& source) {
-  const LayerSpec& layer = spec.layers[index];
-  Layer loaded;
-  TRINE_ASSIGN_OR_RETURN(loaded.input_norm,
-                         Norm::load(layer.input_norm, spec.norm_eps, source));
-  TRINE_ASSIGN_OR_RETURN(loaded.post_attention_norm,
-                         Norm::load(layer.post_attention_norm, spec.norm_eps, source));
-  TRINE_ASSIGN_OR_RETURN(loaded.attention, AttentionBlock::load(spec, index, source));
-  if (layer.dense) {
-    TRINE_ASSIGN_OR_RETURN(loaded.dense, GatedMlp::load(*layer.dense, spec, source));
-  }
-  if (layer.moe) {
-    TRINE_ASSIGN_OR_RETURN(loaded.experts, Experts::load(*layer.moe, spec, source));
-  }
-  return loaded;
-}
 
 Result<Engine> Engine::load(const ModelSpec& spec, const models::WeightSource& source,
                             const kernels::KernelTable& table, int threads) {
   check(threads >= 1, "Engine::load: threads must be at least 1");
   Engine engine(spec, table, threads);
   TRINE_ASSIGN_OR_RETURN(engine.embed_tokens_, Linear::load(spec.embed_tokens, source));
-  TRINE_ASSIGN_OR_RETURN(engine.final_norm_,
-                         Norm::load(spec.final_norm, spec.norm_eps, source));
   TRINE_ASSIGN_OR_RETURN(engine.lm_head_, Linear::load(spec.lm_head, source));
-  for (std::size_t index = 0; index < spec.layers.size(); ++index) {
-    TRINE_ASSIGN_OR_RETURN(auto layer, load_layer(spec, index, source));
-    engine.layers_.push_back(std::move(layer));
+  const StackSpec decoder{spec.layers, spec.final_norm, spec.relative_bias};
+  TRINE_ASSIGN_OR_RETURN(engine.decoder_, LayerStack::load(decoder, spec, source, table));
+  if (spec.encoder) {
+    const StackSpec encoder{spec.encoder->layers, spec.encoder->final_norm,
+                            spec.encoder->relative_bias, false};
+    TRINE_ASSIGN_OR_RETURN(engine.encoder_, LayerStack::load(encoder, spec, source, table));
   }
   return engine;
 }
@@ -68,56 +39,78 @@ Status Engine::check_steps(std::span<const SequenceStep> steps) const {
   return {};
 }
 
-void Engine::embed(std::span<const SequenceStep> steps, Batch& batch) {
+/// Embeddings of the new tokens of all steps, in order; sets the rotation of their positions.
+std::vector<float> Engine::embed(std::span<const SequenceStep> steps) {
   const std::size_t hidden = spec_.hidden_size;
   std::vector<TokenPosition> positions;
+  std::vector<float> embedded;
   for (const SequenceStep& step : steps) {
     const std::size_t past = step.cache->length();
     for (std::size_t i = 0; i < step.token_ids.size(); ++i) {
       positions.push_back({past + i, past + step.token_ids.size()});
-      batch.stream.resize(batch.stream.size() + hidden);
+      embedded.resize(embedded.size() + hidden);
       embed_tokens_.read_row(compute_.kernels(), static_cast<std::size_t>(step.token_ids[i]),
-                             batch.stream.data() + batch.stream.size() - hidden);
+                             embedded.data() + embedded.size() - hidden);
     }
   }
-  batch.num_tokens = positions.size();
-  batch.normed.resize(batch.stream.size());
   const auto multiplier = static_cast<float>(spec_.embedding_multiplier);
   if (multiplier != 1.0f) {
-    for (float& value : batch.stream) value *= multiplier;
+    for (float& value : embedded) value *= multiplier;
   }
   rotary_.set_positions(positions);
-}
-
-void Engine::run_layer(const Layer& layer, std::span<const SequenceStep> steps, Batch& batch,
-                       RoutingTrace* trace) {
-  layer.input_norm.apply(batch.stream.data(), batch.num_tokens, batch.normed.data());
-  batch.add(
-      layer.attention.apply(compute_, rotary_, steps, batch.normed.data(), batch.num_tokens),
-      spec_.residual_multiplier);
-  layer.post_attention_norm.apply(batch.stream.data(), batch.num_tokens, batch.normed.data());
-  if (layer.dense) {
-    batch.add(layer.dense->apply(compute_, batch.normed.data(), batch.num_tokens),
-              spec_.residual_multiplier);
-    return;
-  }
-  std::vector<float> outputs;
-  Routing routing =
-      layer.experts->apply(compute_, batch.normed.data(), batch.num_tokens, outputs);
-  batch.add(outputs, spec_.residual_multiplier);
-  if (trace != nullptr) trace->push_back(std::move(routing));
+  return embedded;
 }
 
 Result<std::vector<float>> Engine::forward(std::span<const SequenceStep> steps,
                                            RoutingTrace* trace) {
   TRINE_RETURN_IF_ERROR(check_steps(steps));
-  Batch batch;
-  embed(steps, batch);
-  if (trace != nullptr) trace->clear();
-  for (const Layer& layer : layers_) run_layer(layer, steps, batch, trace);
+  for (const SequenceStep& step : steps) {
+    if (encoder_ && step.cache->memory_length() == 0) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "forward: the decoder of {} needs an encoded input, and none was encoded",
+                  spec_.family);
+    }
+  }
+  std::vector<float> hidden = decoder_.run(compute_, rotary_, steps, embed(steps), trace);
   for (const SequenceStep& step : steps) step.cache->advance(step.token_ids.size());
-  final_norm_.apply(batch.stream.data(), batch.num_tokens, batch.normed.data());
-  return std::move(batch.normed);
+  return hidden;
+}
+
+Status Engine::encode(std::span<const SequenceStep> inputs, RoutingTrace* trace) {
+  if (!encoder_) {
+    return fail(ErrorCode::kInvalidArgument, "encode: {} has no encoder", spec_.family);
+  }
+  TRINE_RETURN_IF_ERROR(check_steps(inputs));
+  for (const SequenceStep& input : inputs) {
+    if (input.cache->length() > 0) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "encode: the cache has {} tokens already, expected none",
+                  input.cache->length());
+    }
+  }
+  // The encoder's own keys and values are needed by one layer at a time.
+  std::vector<KvCache> scratch(inputs.size(), KvCache(spec_, 1));
+  std::vector<SequenceStep> steps;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    steps.push_back({inputs[i].token_ids, &scratch[i]});
+  }
+  const auto encoded = encoder_->run(compute_, rotary_, steps, embed(steps), trace);
+  decoder_.remember(compute_, inputs, encoded);
+  for (const SequenceStep& input : inputs) {
+    input.cache->set_memory_length(input.token_ids.size());
+  }
+  return {};
+}
+
+Result<std::vector<float>> Engine::prefill(const SequenceStep& prompt) {
+  SequenceStep step = prompt;
+  if (encoder_) {
+    TRINE_RETURN_IF_ERROR(encode(std::span(&prompt, 1)));
+    step.token_ids = std::span(&spec_.encoder->decoder_start_token, 1);
+  }
+  TRINE_ASSIGN_OR_RETURN(std::vector<float> hidden, forward(std::span(&step, 1)));
+  hidden.erase(hidden.begin(), hidden.end() - static_cast<std::ptrdiff_t>(spec_.hidden_size));
+  return hidden;
 }
 
 std::vector<float> Engine::logits(std::span<const float> hidden) {
@@ -132,13 +125,7 @@ std::vector<float> Engine::logits(std::span<const float> hidden) {
 }
 
 double Engine::active_bytes() const {
-  auto bytes = static_cast<double>(lm_head_.stored_bytes());
-  for (const Layer& layer : layers_) {
-    bytes += layer.attention.active_bytes();
-    if (layer.dense) bytes += static_cast<double>(layer.dense->stored_bytes());
-    if (layer.experts) bytes += layer.experts->active_bytes();
-  }
-  return bytes;
+  return static_cast<double>(lm_head_.stored_bytes()) + decoder_.active_bytes();
 }
 
 }  // namespace trine::runtime

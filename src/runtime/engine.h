@@ -10,20 +10,14 @@
 #include "base/result.h"
 #include "core/model_spec.h"
 #include "models/weight_source.h"
-#include "runtime/attention_block.h"
 #include "runtime/compute.h"
-#include "runtime/experts.h"
-#include "runtime/gated_mlp.h"
 #include "runtime/kv_cache.h"
+#include "runtime/layer_stack.h"
 #include "runtime/linear.h"
-#include "runtime/norm.h"
 #include "runtime/rope.h"
+#include "runtime/sequence_step.h"
 
 namespace trine::runtime {
-
-/// Experts chosen in one forward call: per layer that has experts [tokens, experts_per_token],
-/// best first.
-using RoutingTrace = std::vector<Routing>;
 
 /// A model ready to run. The weight source must outlive it. One caller at a time.
 class Engine {
@@ -34,10 +28,22 @@ class Engine {
 
   /// Runs the steps of several sequences together and returns the hidden states after the final
   /// norm, [all new tokens in the order of steps, hidden_size]. `trace`, if given, receives the
-  /// routing of every layer. kInvalidArgument for an empty step or a token id outside the
-  /// vocabulary; then no cache has changed.
+  /// routing of every layer. kInvalidArgument for an empty step, a token id outside the
+  /// vocabulary, or a cache without the encoded input its model needs; then no cache has changed.
   [[nodiscard]] Result<std::vector<float>> forward(std::span<const SequenceStep> steps,
                                                    RoutingTrace* trace = nullptr);
+
+  /// Encoder–decoder models: runs whole inputs through the encoder and leaves in each step's cache
+  /// what the decoder will look at; its own tokens then come with forward(), the first of them
+  /// EncoderSpec::decoder_start_token. `trace` is that of the encoder's layers. kInvalidArgument
+  /// as above, for a cache that has tokens already, and when there is no encoder.
+  [[nodiscard]] Status encode(std::span<const SequenceStep> inputs,
+                              RoutingTrace* trace = nullptr);
+
+  /// Takes in the prompt of one sequence and returns the hidden state that predicts the token
+  /// after it, [hidden_size]: forward() over the prompt or, with an encoder, encode() and the
+  /// decoder's start token.
+  [[nodiscard]] Result<std::vector<float>> prefill(const SequenceStep& prompt);
 
   /// logits [num_rows, vocab_size] of hidden states [num_rows, hidden_size].
   [[nodiscard]] std::vector<float> logits(std::span<const float> hidden);
@@ -53,34 +59,23 @@ class Engine {
   [[nodiscard]] const kernels::KernelTable& kernels() const noexcept {
     return compute_.kernels();
   }
-  /// Bytes of weights one decoded token needs (experts averaged): the work of the memory bus.
+  /// Bytes of weights one decoded token needs (experts averaged, no encoder): the work of the
+  /// memory bus.
   [[nodiscard]] double active_bytes() const;
 
  private:
-  struct Layer {
-    Norm input_norm{}, post_attention_norm{};
-    AttentionBlock attention{};
-    std::optional<GatedMlp> dense{};
-    std::optional<Experts> experts{};
-  };
-  struct Batch;  // what one forward call keeps between layers
-
   Engine(const ModelSpec& spec, const kernels::KernelTable& table, int threads);
 
-  [[nodiscard]] static Result<Layer> load_layer(const ModelSpec& spec, std::size_t index,
-                                                const models::WeightSource& source);
   [[nodiscard]] Status check_steps(std::span<const SequenceStep> steps) const;
-  void embed(std::span<const SequenceStep> steps, Batch& batch);
-  void run_layer(const Layer& layer, std::span<const SequenceStep> steps, Batch& batch,
-                 RoutingTrace* trace);
+  [[nodiscard]] std::vector<float> embed(std::span<const SequenceStep> steps);
 
   ModelSpec spec_;
   Compute compute_;
   RotaryTable rotary_;
   Linear embed_tokens_{};
-  Norm final_norm_{};
+  LayerStack decoder_{};
+  std::optional<LayerStack> encoder_{};
   Linear lm_head_{};
-  std::vector<Layer> layers_{};
 };
 
 }  // namespace trine::runtime

@@ -44,12 +44,12 @@ Result<Experts> Experts::load(const MoeSpec& spec, const ModelSpec& model,
     TRINE_ASSIGN_OR_RETURN(loaded.selection_bias_, source.vector(spec.router.selection_bias));
   }
   for (const ExpertSpec& expert : spec.experts) {
-    TRINE_ASSIGN_OR_RETURN(auto mlp, GatedMlp::load(expert, model, source));
+    TRINE_ASSIGN_OR_RETURN(auto mlp, FeedForward::load(expert, model, source));
     loaded.experts_.push_back(std::move(mlp));
   }
   if (spec.shared_expert) {
     TRINE_ASSIGN_OR_RETURN(loaded.shared_expert_,
-                           GatedMlp::load(*spec.shared_expert, model, source));
+                           FeedForward::load(*spec.shared_expert, model, source));
   }
   TRINE_ASSIGN_OR_RETURN(loaded.shared_expert_gate_,
                          Linear::load(spec.shared_expert_gate, source));
@@ -97,7 +97,7 @@ Routing Experts::apply(Compute& compute, const float* inputs, std::size_t num_to
 
 double Experts::active_bytes() const {
   double all = 0.0;
-  for (const GatedMlp& expert : experts_) all += static_cast<double>(expert.stored_bytes());
+  for (const FeedForward& expert : experts_) all += static_cast<double>(expert.stored_bytes());
   const double share =
       static_cast<double>(rule_.experts_per_token) / static_cast<double>(experts_.size());
   auto bytes = all * share + static_cast<double>(router_.stored_bytes());

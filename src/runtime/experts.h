@@ -9,7 +9,7 @@
 #include "core/model_spec.h"
 #include "models/weight_source.h"
 #include "runtime/compute.h"
-#include "runtime/gated_mlp.h"
+#include "runtime/feed_forward.h"
 #include "runtime/linear.h"
 #include "runtime/routing.h"
 
@@ -36,8 +36,8 @@ class Experts {
   RouterSpec rule_{};
   Linear router_{};
   std::vector<float> selection_bias_{};
-  std::vector<GatedMlp> experts_{};
-  std::optional<GatedMlp> shared_expert_{};
+  std::vector<FeedForward> experts_{};
+  std::optional<FeedForward> shared_expert_{};
   Linear shared_expert_gate_{};
 };
 

@@ -34,14 +34,14 @@ def tokenizer() -> dict:
     }
 
 
-def decoder_goldens() -> list[Path]:
+def goldens() -> list[Path]:
     return sorted(p.parent for p in GOLDEN.glob("*/golden.safetensors"))
 
 
 class Families(unittest.TestCase):
     def test_every_golden_walks_the_whole_way(self):
-        self.assertGreaterEqual(len(decoder_goldens()), 19)
-        for golden in decoder_goldens():
+        self.assertGreaterEqual(len(goldens()), 19)
+        for golden in goldens():
             with self.subTest(golden.name), tempfile.TemporaryDirectory() as folder:
                 model, packed = Path(folder) / "model", Path(folder) / "packed"
                 shutil.copytree(golden, model)

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "support/encoder_decoder.h"
 #include "support/expect_error.h"
 #include "support/memory_weights.h"
 
@@ -18,6 +19,7 @@ using testing_support::MemoryWeights;
 using testing_support::random_tokens;
 using testing_support::random_weights;
 using testing_support::sentence;
+using testing_support::small_encoder_decoder;
 using testing_support::small_spec;
 
 constexpr double kUlp = 0x1p-24;
@@ -163,9 +165,88 @@ TEST_F(PerplexityTest, DoesNotDependOnWindowsRunningTogether) {
   EXPECT_GT(std::abs(shifted->nll.value - together->nll.value), 2.0 * tolerance);
 }
 
+class HalvesTest : public PerplexityTest {
+ protected:
+  HalvesTest() {
+    spec_ = small_encoder_decoder();
+    weights_ = random_weights(spec_, 1);
+    other_weights_ = random_weights(spec_, 2);
+    model_ = load(spec_, weights_);
+    other_ = load(spec_, other_weights_);
+  }
+  /// Sum of the negative log likelihoods of `targets` after the encoder read `input`.
+  [[nodiscard]] double expected_nll(std::span<const std::int32_t> input,
+                                    std::span<const std::int32_t> targets) {
+    runtime::KvCache cache(spec_);
+    std::vector<std::int32_t> given = {spec_.encoder->decoder_start_token};
+    given.insert(given.end(), targets.begin(), targets.end() - 1);
+    const runtime::SequenceStep read{input, &cache}, step{given, &cache};
+    EXPECT_TRUE(model_.encode(std::span(&read, 1)).has_value());
+    const auto logits = model_.logits(model_.forward(std::span(&step, 1)).value());
+    double nll = 0.0;
+    for (std::size_t row = 0; row < targets.size(); ++row) {
+      nll -= log_softmax(std::span(logits).subspan(
+          row * spec_.vocab_size, spec_.vocab_size))[static_cast<std::size_t>(targets[row])];
+    }
+    return nll;
+  }
+};
+
+TEST_F(HalvesTest, PredictTheSecondFromTheFirst) {
+  const auto result = measure({.window = 25, .stride = 25}, &other_);
+  ASSERT_TRUE(result.has_value()) << sentence(result);
+  EXPECT_EQ(result->protocol, "halves");
+  EXPECT_EQ(result->num_windows, 8u);
+  EXPECT_EQ(result->num_scored, 8u * 13);
+  double nll = 0.0;
+  for (std::size_t begin = 0; begin < 200; begin += 25) {
+    const auto window = std::span(tokens_).subspan(begin, 25);
+    nll += expected_nll(window.first(12), window.last(13));
+  }
+  // As below for windows that run together, with 24 products instead of 14.
+  EXPECT_NEAR(result->nll.value, nll / (8 * 13), 24.0 * 48.0 * std::sqrt(48.0) * 8.0 * kUlp);
+  EXPECT_GT(result->fidelity->kl_divergence.value, 0.01);
+  EXPECT_LT(result->fidelity->top1_agreement.value, 1.0);
+}
+
+TEST_F(HalvesTest, CompareTheExpertsOfBothHalves) {
+  const auto same = measure({.window = 30, .stride = 30}, &model_);
+  ASSERT_TRUE(same.has_value()) << sentence(same);
+  EXPECT_EQ(same->fidelity->kl_divergence.value, 0.0);
+  EXPECT_EQ(same->fidelity->routing_agreement.value, 1.0);
+  // Another encoder router changes the encoder's choices, whatever becomes of the decoder's.
+  const std::string& router = spec_.encoder->layers[0].moe->router.matrix.name;
+  MemoryWeights changed = weights_;
+  changed.set(router, DType::kF32, {4, 32}, testing_support::random_normal(4 * 32, 77));
+  runtime::Engine other = load(spec_, changed);
+  const auto result = measure({.window = 30, .stride = 30}, &other);
+  ASSERT_TRUE(result.has_value()) << sentence(result);
+  EXPECT_LT(result->fidelity->routing_agreement.value, 0.95);
+}
+
+TEST_F(HalvesTest, RefuseStridesAndModelsWithoutAnEncoder) {
+  expect_error(measure({.window = 30, .stride = 10}), ErrorCode::kInvalidArgument,
+               {"stride is 10", "disjoint"});
+  const ModelSpec spec = small_spec();
+  const MemoryWeights weights = random_weights(spec, 1);
+  runtime::Engine decoder = load(spec, weights);
+  expect_error(measure({.window = 30, .stride = 30}, &decoder), ErrorCode::kInvalidArgument,
+               {"2 layers", "not the same model"});
+}
+
+TEST_F(PerplexityTest, RefusesAReferenceWithOtherExperts) {
+  ModelSpec dense = spec_;
+  dense.layers[0].dense = dense.layers[0].moe->experts[0];
+  dense.layers[0].moe.reset();
+  runtime::Engine reference = load(dense, weights_);
+  expect_error(measure({.window = 20, .stride = 20}, &reference), ErrorCode::kInvalidArgument,
+               {"not the same model"});
+}
+
 TEST_F(PerplexityTest, OfSlidingWindowsScoresEveryTokenOnce) {
   const auto result = measure({.window = 30, .stride = 7});
   ASSERT_TRUE(result.has_value()) << sentence(result);
+  EXPECT_EQ(result->protocol, "sliding");
   EXPECT_EQ(result->num_scored, 199u);
 }
 

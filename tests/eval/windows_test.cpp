@@ -75,6 +75,17 @@ TEST(SlidingWindows, MayEndWithAShortOne) {
   EXPECT_EQ(windows->back().num_scored(), 1u);
 }
 
+TEST(Halves, PredictAllOfTheSecondHalf) {
+  const auto windows = cut_halves(13, 5, 5);
+  ASSERT_TRUE(windows.has_value());
+  EXPECT_EQ(times_scored(*windows, 13),
+            (std::vector<int>{0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, 0}));
+  EXPECT_EQ(cut_halves(2, 2, 2)->front().first_scored, 1u);
+  expect_error(cut_halves(13, 5, 4), ErrorCode::kInvalidArgument,
+               {"stride is 4", "expected 5", "disjoint"});
+  expect_error(cut_halves(13, 1, 1), ErrorCode::kInvalidArgument, {"window is 1"});
+}
+
 TEST(Windows, RefuseSizesThatMakeNoSense) {
   const auto refused = [](std::size_t tokens, std::size_t window, std::size_t stride,
                           std::initializer_list<std::string_view> words) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
@@ -18,27 +19,23 @@ namespace {
 
 struct Run {
   std::vector<float> logits{};
-  std::vector<std::int32_t> experts{};  ///< ascending per token
+  std::vector<std::int32_t> experts{}, encoder_experts{};  ///< ascending per token
 };
 
 Result<Run> run_model(const ModelSpec& spec, const models::WeightSource& source,
                       const Golden& golden) {
   TRINE_ASSIGN_OR_RETURN(
       auto engine, runtime::Engine::load(spec, source, *kernels::runnable_tables().back(), 1));
-  std::vector<runtime::KvCache> caches(golden.num_sequences, runtime::KvCache(spec));
+  runtime::RoutingTrace trace, encoder_trace;
+  TRINE_ASSIGN_OR_RETURN(auto caches, start_sequences(engine, golden, &encoder_trace));
   std::vector<runtime::SequenceStep> steps;
   for (std::size_t i = 0; i < golden.num_sequences; ++i) {
     steps.push_back({golden.sequence(i), &caches[i]});
   }
-  runtime::RoutingTrace trace;
   TRINE_ASSIGN_OR_RETURN(const auto hidden, engine.forward(steps, &trace));
-  Run run{.logits = engine.logits(hidden)};
-  for (const runtime::Routing& routing : trace) {
-    const auto k = static_cast<std::ptrdiff_t>(routing.experts_per_token);
-    std::vector<std::int32_t> experts = routing.experts;
-    for (auto it = experts.begin(); it != experts.end(); it += k) std::sort(it, it + k);
-    run.experts.insert(run.experts.end(), experts.begin(), experts.end());
-  }
+  Run run{.logits = engine.logits(hidden),
+          .experts = sorted_choices(std::move(trace)),
+          .encoder_experts = sorted_choices(std::move(encoder_trace))};
   return run;
 }
 
@@ -73,8 +70,10 @@ Result<FamilyMeasurement> measure_family(const std::string& golden_name) {
   TRINE_ASSIGN_OR_RETURN(const auto original,
                          checkpoint::Checkpoint::open(golden_folder(golden_name)));
   TRINE_ASSIGN_OR_RETURN(const Run run, run_model(original.spec(), original, golden));
-  FamilyMeasurement measured{.family = original.spec().family,
-                             .same_experts = run.experts == golden.router_choices};
+  FamilyMeasurement measured{
+      .family = original.spec().family,
+      .same_experts = run.experts == golden.router_choices &&
+                      run.encoder_experts == golden.encoder_router_choices};
   for (std::size_t i = 0; i < run.logits.size(); ++i) {
     measured.max_logit_difference =
         std::max(measured.max_logit_difference, std::abs(run.logits[i] - golden.logits[i]));

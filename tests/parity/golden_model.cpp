@@ -35,6 +35,14 @@ Result<Golden> Golden::open(const fs::path& folder) {
   if (file.find("growing_logits") != nullptr) {
     TRINE_ASSIGN_OR_RETURN(golden.growing_logits, values_of<float>(file, "growing_logits"));
   }
+  if (file.find("encoder_token_ids") != nullptr) {
+    TRINE_ASSIGN_OR_RETURN(golden.encoder_token_ids,
+                           values_of<std::int32_t>(file, "encoder_token_ids"));
+  }
+  if (file.find("encoder_router_choices") != nullptr) {
+    TRINE_ASSIGN_OR_RETURN(golden.encoder_router_choices,
+                           values_of<std::int32_t>(file, "encoder_router_choices"));
+  }
   const base::TensorEntry* choices = file.find("router_choices");
   if (choices == nullptr) return golden;
   TRINE_ASSIGN_OR_RETURN(golden.router_choices,
@@ -42,6 +50,31 @@ Result<Golden> Golden::open(const fs::path& folder) {
   golden.num_moe_layers = choices->shape.front();
   golden.experts_per_token = choices->shape.back();
   return golden;
+}
+
+Result<std::vector<runtime::KvCache>> start_sequences(runtime::Engine& engine,
+                                                      const Golden& golden,
+                                                      runtime::RoutingTrace* trace) {
+  std::vector<runtime::KvCache> caches(golden.num_sequences, runtime::KvCache(engine.spec()));
+  if (golden.encoder_token_ids.empty()) return caches;
+  std::vector<runtime::SequenceStep> inputs;
+  for (std::size_t i = 0; i < golden.num_sequences; ++i) {
+    inputs.push_back({golden.input(i), &caches[i]});
+  }
+  TRINE_RETURN_IF_ERROR(engine.encode(inputs, trace));
+  return caches;
+}
+
+std::vector<std::int32_t> sorted_choices(runtime::RoutingTrace trace) {
+  std::vector<std::int32_t> chosen;
+  for (runtime::Routing& routing : trace) {
+    const auto k = static_cast<std::ptrdiff_t>(routing.experts_per_token);
+    for (auto it = routing.experts.begin(); it != routing.experts.end(); it += k) {
+      std::sort(it, it + k);
+    }
+    chosen.insert(chosen.end(), routing.experts.begin(), routing.experts.end());
+  }
+  return chosen;
 }
 
 std::vector<std::string> golden_names() {

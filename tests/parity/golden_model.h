@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/safetensors_file.h"
+#include "runtime/engine.h"
 
 namespace trine::parity {
 
@@ -26,6 +27,11 @@ struct Golden {
   /// [layers with experts, sequences, length, k], ascending in k; empty for dense models.
   std::vector<std::int32_t> router_choices{};
   std::size_t num_moe_layers = 0, experts_per_token = 0;
+  /// Where there is an encoder, its input [sequences, input_length] and the choices of its layers
+  /// [layers with experts, sequences, input_length, k]; token_ids are then the decoder's, the start
+  /// token included. Empty for all other models.
+  std::vector<std::int32_t> encoder_token_ids{};
+  std::vector<std::int32_t> encoder_router_choices{};
 
   /// kNotFound or kMalformed when golden.safetensors is not as tools/make_goldens.py writes it.
   [[nodiscard]] static Result<Golden> open(const std::filesystem::path& folder);
@@ -33,7 +39,19 @@ struct Golden {
   [[nodiscard]] std::span<const std::int32_t> sequence(std::size_t index) const {
     return std::span(token_ids).subspan(index * length, length);
   }
+  [[nodiscard]] std::span<const std::int32_t> input(std::size_t index) const {
+    const std::size_t input_length = encoder_token_ids.size() / num_sequences;
+    return std::span(encoder_token_ids).subspan(index * input_length, input_length);
+  }
 };
+
+/// Caches of all sequences of a golden, their inputs encoded where there is an encoder; `trace`
+/// receives the choices of its layers.
+[[nodiscard]] Result<std::vector<runtime::KvCache>> start_sequences(
+    runtime::Engine& engine, const Golden& golden, runtime::RoutingTrace* trace = nullptr);
+
+/// The chosen experts of all layers in the order of router_choices.
+[[nodiscard]] std::vector<std::int32_t> sorted_choices(runtime::RoutingTrace trace);
 
 /// Names of all folders with a golden.safetensors, sorted. Relative to the repository root.
 [[nodiscard]] std::vector<std::string> golden_names();

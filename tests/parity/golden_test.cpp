@@ -5,10 +5,14 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
 #include "kernels/kernel_table.h"
+#include "models/family.h"
 #include "parity/golden_model.h"
 #include "runtime/engine.h"
 
@@ -69,46 +73,52 @@ TEST_P(GoldenModel, PrefillGivesTheReferenceLogitsAndExperts) {
   for (const kernels::KernelTable* table : kernels::runnable_tables()) {
     SCOPED_TRACE(table->name);
     runtime::Engine model = engine(*table, 2);
-    std::vector<runtime::KvCache> caches(golden_.num_sequences, runtime::KvCache(model.spec()));
+    runtime::RoutingTrace encoder_trace, trace;
+    auto caches = start_sequences(model, golden_, &encoder_trace).value();
+    EXPECT_EQ(sorted_choices(std::move(encoder_trace)), golden_.encoder_router_choices);
     std::vector<runtime::SequenceStep> steps;  // all sequences in one batch
     for (std::size_t i = 0; i < golden_.num_sequences; ++i) {
       steps.push_back({golden_.sequence(i), &caches[i]});
     }
-    runtime::RoutingTrace trace;
     const auto hidden = model.forward(steps, &trace);
     ASSERT_TRUE(hidden) << hidden.error().message;
     expect_logits(model.logits(*hidden), golden_.logits);
 
     ASSERT_EQ(trace.size(), golden_.num_moe_layers);
-    std::vector<std::int32_t> chosen;
-    for (runtime::Routing& routing : trace) {
+    for (const runtime::Routing& routing : trace) {
       ASSERT_EQ(routing.experts_per_token, golden_.experts_per_token);
-      const auto k = static_cast<std::ptrdiff_t>(golden_.experts_per_token);
-      for (auto it = routing.experts.begin(); it != routing.experts.end(); it += k) {
-        std::sort(it, it + k);
-      }
-      chosen.insert(chosen.end(), routing.experts.begin(), routing.experts.end());
     }
-    EXPECT_EQ(chosen, golden_.router_choices);
+    EXPECT_EQ(sorted_choices(std::move(trace)), golden_.router_choices);
   }
 }
 
 TEST_P(GoldenModel, TokenByTokenDecodeGivesTheReferenceLogits) {
   runtime::Engine model = engine(*kernels::runnable_tables().back(), 1);
+  auto caches = start_sequences(model, golden_).value();
   for (std::size_t index = 0; index < golden_.num_sequences; ++index) {
-    runtime::KvCache cache(model.spec());
     for (std::size_t position = 0; position < decodable_length(); ++position) {
-      expect_continuation(model, index, position, 1, cache);
+      expect_continuation(model, index, position, 1, caches[index]);
     }
   }
 }
 
 TEST_P(GoldenModel, ContinuingACacheInPiecesGivesTheReferenceLogits) {
   runtime::Engine model = engine(*kernels::runnable_tables().back(), 2);
-  runtime::KvCache cache(model.spec());
+  auto caches = start_sequences(model, golden_).value();
   const std::size_t half = decodable_length() / 2;
-  expect_continuation(model, 0, 0, half, cache);
-  expect_continuation(model, 0, half, decodable_length() - half, cache);
+  expect_continuation(model, 0, 0, half, caches[0]);
+  expect_continuation(model, 0, half, decodable_length() - half, caches[0]);
+}
+
+TEST(Goldens, ThereIsOneOfEveryFamily) {
+  std::set<std::string> proven, known;
+  for (const std::string& name : golden_names()) {
+    proven.insert(checkpoint::Checkpoint::open(golden_folder(name)).value().spec().family);
+  }
+  for (const models::Family& family : models::families()) {
+    known.insert(std::string(family.model_type));
+  }
+  EXPECT_EQ(proven, known);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryGolden, GoldenModel, testing::ValuesIn(golden_names()),

@@ -122,7 +122,7 @@ class AttentionBlockTest : public testing::TestWithParam<Case> {
 };
 
 TEST_P(AttentionBlockTest, AgreesWithItsFormula) {
-  const auto block = AttentionBlock::load(model_, 0, source_);
+  const auto block = AttentionBlock::load(model_.layers[0].attention, model_, {}, source_);
   ASSERT_TRUE(block.has_value()) << sentence(block);
   const auto inputs = random_normal(kTokens * kHidden, 50);
   const std::vector<std::int32_t> ids(kTokens);

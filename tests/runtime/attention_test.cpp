@@ -54,8 +54,8 @@ struct Step {
       const std::size_t total = lengths.past + lengths.num_rows;
       keys.push_back(uniform_values(random, total * key_width));
       values.push_back(uniform_values(random, total * value_width));
-      rows.push_back({first_row, lengths.num_rows, lengths.past, keys.back().data(),
-                      values.back().data()});
+      rows.push_back(
+          {first_row, lengths.num_rows, total, keys.back().data(), values.back().data()});
       first_row += lengths.num_rows;
     }
     queries = uniform_values(random, first_row * shape.num_heads * shape.head_dim);
@@ -78,10 +78,11 @@ std::vector<double> expected_head(const Step& step, const AttentionRows& sequenc
   const std::size_t key_head = head * shape.num_key_value_heads / shape.num_heads;
   const float* query =
       step.queries.data() + ((sequence.first_row + row) * shape.num_heads + head) * dim;
-  const std::size_t position = sequence.past + row;
+  const std::size_t position = sequence.num_keys - sequence.num_rows + row;
   std::vector<double> output(shape.v_head_dim);
   double sum = shape.sinks.empty() ? 0.0 : std::exp(double{shape.sinks[head]});
-  for (std::size_t seen = 0; seen <= position; ++seen) {
+  for (std::size_t seen = 0; seen < sequence.num_keys; ++seen) {
+    if (shape.is_causal && seen > position) break;
     if (shape.sliding_window && position - seen >= *shape.sliding_window) continue;
     const float* key = sequence.keys + seen * key_width + key_head * dim;
     double score = 0.0;
@@ -109,7 +110,7 @@ TEST_P(AttentionTest, AgreesWithTheDefinition) {
       // add (2√d + 2) ulp to a weight, summing n weights and dividing n + 1, the weighted sum
       // of values n; and errors of the weights count twice, in numerator and denominator.
       const auto dim = static_cast<double>(shape.head_dim);
-      const auto keys = static_cast<double>(sequence.past + row + 1);
+      const auto keys = static_cast<double>(sequence.num_keys);
       const double weight_error = (dim + 2.0) * std::sqrt(dim) + 2.0 * std::sqrt(dim) + 2.0;
       const double tolerance = (2.0 * weight_error + 2.0 * keys + 1.0) * kUlp;
       for (std::size_t head = 0; head < shape.num_heads; ++head) {
@@ -153,6 +154,8 @@ std::vector<Case> cases() {
   window.sliding_window = 4;
   AttentionShape only_itself = grouped;
   only_itself.sliding_window = 1;
+  AttentionShape all_keys = grouped;  // an encoder, or cross attention
+  all_keys.is_causal = false;
   // More than 64 rows make several tasks per head.
   const std::vector<Lengths> several = {{0, 5}, {7, 1}, {100, 70}, {3, 2}};
   return {{"Prefill", grouped, {{0, 9}}},
@@ -166,6 +169,7 @@ std::vector<Case> cases() {
           {"WideValues", wide_values, several},
           {"Window", window, several},
           {"WindowOfOne", only_itself, {{0, 3}, {5, 2}}},
+          {"AllKeys", all_keys, several},
           {"Sinks", grouped, several, {0.5f, -1.0f, 0.9f, 0.0f}},
           {"SinksAndWindow", window, several, {0.5f, -1.0f, 0.9f, 0.0f}}};
 }

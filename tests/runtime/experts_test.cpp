@@ -59,7 +59,12 @@ class ExpertsTest : public testing::Test {
                                                  const std::vector<double>& x) const {
     std::vector<double> inner(kWidth), output(kHidden);
     for (std::size_t i = 0; i < kWidth; ++i) {
-      const double gate = dot(name + ".gate", i, x), up = dot(name + ".up", i, x);
+      const double up = dot(name + ".up", i, x);
+      if (model_.activation == Activation::kRelu) {
+        inner[i] = std::max(up, 0.0);
+        continue;
+      }
+      const double gate = dot(name + ".gate", i, x);
       if (model_.activation == Activation::kSilu) {
         inner[i] = gate / (1.0 + std::exp(-gate)) * up;
       } else {
@@ -138,6 +143,15 @@ TEST_F(ExpertsTest, MayClampTheirGates) {
   model_.activation = Activation::kClampedSwish;
   model_.activation_limit = 1.0;  // of gates and ups around 2: often reached
   expect_agreement(add_experts(), [](const auto&) { return 0.0; });
+}
+
+TEST_F(ExpertsTest, MayHaveNoGate) {
+  model_.activation = Activation::kRelu;
+  MoeSpec moe = add_experts();
+  for (ExpertSpec& expert : moe.experts) expert.gate_proj = {};
+  expect_agreement(moe, [](const auto&) { return 0.0; });
+  const double expert = 2.0 * kWidth * kHidden * 4, router = 4.0 * kExperts * kHidden;
+  EXPECT_EQ(Experts::load(moe, model_, source_)->active_bytes(), 2 * expert + router);
 }
 
 TEST_F(ExpertsTest, CountTheBytesOneTokenNeeds) {
