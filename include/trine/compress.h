@@ -3,20 +3,17 @@
 
 #include <cstdint>
 #include <string>
+#include <trine/plan.h>
 #include <trine/progress.h>
 #include <trine/result.h>
 
 namespace trine {
 
 struct CompressOptions {
-  std::string preset =
-      "hqq-3bit";                 ///< "rtn-<bits>bit" or "hqq-<bits>bit"; 2, 3, 4, 5, 6, 8 bits
-  std::uint64_t group_size = 64;  ///< 32, 64 or 128 inputs share a scale and a zero
-  int metadata_bits = 16;         ///< of scales and zeros: 16, or 8 with a second level per row
-  std::string rank{};         ///< rank strategy, for example "uniform-16"; empty: no compensators
-  std::string compensator = "milo";  ///< "milo" or "milo-paper"
-  int factor_bits = 3;               ///< of the compensators' factors: 3, 4, 8 or 16
-  int threads = 0;                ///< 0: all processors; the output is the same for any number
+  PlanOptions plan{};       ///< used unless there is a plan file
+  std::string plan_file{};  ///< a plan as `trine plan` writes it
+  std::string trace_file{};  ///< CSV to write: matrix,iteration,relative_error; empty: none
+  int threads = 0;  ///< 0: all processors; the output is the same for any number
 };
 
 struct CompressReport {

@@ -3,34 +3,58 @@
 #include <chrono>
 
 #include "api/opened_model.h"
+#include "api/planning.h"
+#include "base/files.h"
 #include "compress/compressor.h"
-#include "compress/recipe.h"
 
 namespace trine {
+namespace {
+
+Result<plan::Plan> plan_for(const checkpoint::Checkpoint& source, const CompressOptions& options,
+                            const api::KnownInputs& known, int threads,
+                            const ProgressCallback& progress) {
+  if (options.plan_file.empty()) {
+    return api::make_plan(source, options.plan, known, threads, progress);
+  }
+  TRINE_ASSIGN_OR_RETURN(const base::Json json, base::read_json_file(options.plan_file));
+  TRINE_ASSIGN_OR_RETURN(plan::Plan plan, plan::parse_plan(json, options.plan_file));
+  TRINE_RETURN_IF_ERROR(plan::check_plan(source.spec(), plan, options.plan_file));
+  if (plan.statistics_xxh3 != known.xxh3) {
+    return fail(ErrorCode::kInvalidArgument,
+                "{}: was made with statistics {}, but {} given", options.plan_file,
+                plan.statistics_xxh3.empty() ? "of none" : plan.statistics_xxh3,
+                known.xxh3.empty() ? "none were" : known.xxh3 + " were");
+  }
+  return plan;
+}
+
+}  // namespace
 
 Result<CompressReport> compress_model(const std::string& source, const std::string& target,
                                       const CompressOptions& options,
                                       const ProgressCallback& progress) {
   const auto start = std::chrono::steady_clock::now();
   TRINE_ASSIGN_OR_RETURN(const int threads, api::resolve_threads(options.threads));
-  TRINE_ASSIGN_OR_RETURN(MatrixPlan matrix_plan,
-                         compress::parse_preset(options.preset, options.group_size));
   TRINE_ASSIGN_OR_RETURN(const auto original, checkpoint::Checkpoint::open(source));
-  matrix_plan.metadata_bits = options.metadata_bits;
-  if (options.rank.starts_with("uniform-")) {
-    matrix_plan.rank = std::stoul(options.rank.substr(8));
-    matrix_plan.factor_bits = options.factor_bits;
-    matrix_plan.compensator = options.compensator;
-  }
-  plan::Plan plan{.trine_version = TRINE_VERSION,
-                  .preset = options.preset,
-                  .allocator = "uniform"};
-  for (const MatrixSpec* matrix : compressible_matrices(original.spec())) {
-    plan.matrices[matrix->name] = matrix_plan;
+  TRINE_ASSIGN_OR_RETURN(const auto known,
+                         api::read_known_inputs(options.plan.statistics, original));
+  TRINE_ASSIGN_OR_RETURN(const plan::Plan plan,
+                         plan_for(original, options, known, threads, progress));
+  std::string trace = "matrix,iteration,relative_error\n";
+  compress::CompressorOptions compressing{
+      .threads = threads, .moments = known.moments.empty() ? nullptr : &known.moments};
+  if (!options.trace_file.empty()) {
+    compressing.trace = [&trace](const std::string& name, const std::vector<double>& errors) {
+      for (std::size_t i = 0; i < errors.size(); ++i) {
+        trace += fmt::format("{},{},{:.9g}\n", name, i, errors[i]);
+      }
+    };
   }
   TRINE_ASSIGN_OR_RETURN(const packed::Manifest manifest,
-                         compress::compress(original, plan, target, {.threads = threads},
-                                            progress));
+                         compress::compress(original, plan, target, compressing, progress));
+  if (!options.trace_file.empty()) {
+    TRINE_RETURN_IF_ERROR(base::write_file_atomically(options.trace_file, trace));
+  }
   const packed::Totals& totals = manifest.totals;
   return CompressReport{
       .bits_per_weight = totals.bits_per_weight(),

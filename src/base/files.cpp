@@ -73,6 +73,12 @@ Status AtomicFile::commit() {
   return {};
 }
 
+Status write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+  TRINE_ASSIGN_OR_RETURN(auto file, AtomicFile::create(path));
+  TRINE_RETURN_IF_ERROR(file.write(text));
+  return file.commit();
+}
+
 Status sync_directory(const std::filesystem::path& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;

@@ -42,6 +42,10 @@ class AtomicFile {
   std::filesystem::path path_;
 };
 
+/// The whole of a small file at once: create, write, commit.
+[[nodiscard]] Status write_file_atomically(const std::filesystem::path& path,
+                                           std::string_view text);
+
 /// Makes a directory's entries durable: a rename inside it survives a power cut.
 [[nodiscard]] Status sync_directory(const std::filesystem::path& directory);
 

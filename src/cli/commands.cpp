@@ -7,6 +7,7 @@ namespace trine::cli {
 
 DeclareCommand declare_inspect;
 DeclareCommand declare_calibrate;
+DeclareCommand declare_plan;
 DeclareCommand declare_compress;
 DeclareCommand declare_verify;
 DeclareCommand declare_eval;
@@ -19,6 +20,7 @@ constexpr std::array kCommands = {
     Command{"inspect", "Show what is in a model directory", declare_inspect},
     Command{"calibrate", "Run text through a model and keep statistics of its inputs",
             declare_calibrate},
+    Command{"plan", "Decide bits and ranks of every matrix within a budget", declare_plan},
     Command{"compress", "Make a packed model out of a checkpoint", declare_compress},
     Command{"verify", "Check that a model is intact", declare_verify},
     Command{"eval", "Measure perplexity and closeness to the original", declare_eval},

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/plan_options.h"
 #include "cli/progress_display.h"
 #include "cli/shared_options.h"
 
@@ -55,29 +56,17 @@ std::function<Status(Output&)> declare_compress(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("MODEL", options->source, "Original checkpoint directory")->required();
   app.add_option("OUT", options->target, "Directory to write; must not exist")->required();
-  app.add_option(
-         "--preset", options->compress.preset,
-         "What to do to every matrix: rtn-<bits>bit or hqq-<bits>bit, with 2, 3, 4, 5, 6 "
-         "or 8 bits")
-      ->capture_default_str();
-  app.add_option("--group-size", options->compress.group_size,
-                 "Inputs that share a scale and a zero: 32, 64 or 128")
-      ->capture_default_str();
-  app.add_option("--metadata-bits", options->compress.metadata_bits,
-                 "Width of scales and zeros: 16, or 8 with a second level per row")
-      ->capture_default_str();
-  app.add_option("--rank", options->compress.rank,
-                 "Ranks of low-rank compensators, for example uniform-16");
-  app.add_option("--compensator", options->compress.compensator, "milo or milo-paper")
-      ->capture_default_str();
-  app.add_option("--factor-bits", options->compress.factor_bits,
-                 "Width of the compensators' factors: 3, 4, 8 or 16")
-      ->capture_default_str();
+  add_plan_options(app, options->compress.plan);
+  app.add_option("--plan", options->compress.plan_file,
+                 "Plan of `trine plan`; takes the place of the options above");
+  app.add_option("--trace", options->compress.trace_file,
+                 "CSV of the compensators' convergence: matrix, iteration, relative error");
   add_threads_option(app, options->compress.threads);
   add_json_option(app);
   app.footer(
       "Examples:\n"
       "  trine compress models/tiny-mixtral tiny-3bit\n"
+      "  trine compress models/tiny-mixtral tiny-3.0 --bits-per-weight 3.0\n"
       "  trine compress models/tiny-mixtral tiny-4bit --preset rtn-4bit --group-size 128\n"
       "Attention and experts are packed; routers, norms, embeddings and the head keep 16 "
       "bits.\n"

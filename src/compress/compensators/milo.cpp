@@ -4,6 +4,10 @@
 //   what will be stored; the right factor is fitted again to the rounded left one, the left to the
 //   rounded right;
 // * the subspace starts from the last iteration's, one pass each way, with a few more at the end;
+// * the factors are over-relaxed: they are fitted to the residual plus 0.7 of what they have not
+//   reached yet, because plain alternation still improves by 0.2 % an iteration after 20 (first
+//   layer of tiny-mixtral, rank 16: 0.1349 plain, 0.1329 at 0.5, 0.1322 at 0.7, 0.1337 at 1.0; 2.0
+//   diverges); the last iterations are plain;
 // * the best iterate is kept, and a last quantizer pass fits the codes to the stored factors.
 #include <cmath>
 #include <limits>
@@ -16,7 +20,9 @@
 namespace trine::compress {
 namespace {
 
-constexpr int kMostIterations = 20;
+constexpr int kMostIterations = 28;
+constexpr int kPlainIterations = 4;  // at the end
+constexpr float kRelaxation = 0.7f;
 
 /// fixed [rank, k], target [m or n side]: argmin over `free` [rank, other] of ‖E − …‖, where
 /// cross = fixed · E restricted to the other side. Solves (fixed fixedᵀ) free = cross in double.
@@ -63,7 +69,7 @@ class Alternation {
   Result<Compensated> run() {
     for (int iteration = 0; iteration <= kMostIterations; ++iteration) {
       TRINE_RETURN_IF_ERROR(quantize());
-      TRINE_RETURN_IF_ERROR(fit_factors());
+      TRINE_RETURN_IF_ERROR(fit_factors(iteration + kPlainIterations <= kMostIterations));
       result_.trace.push_back(norm_ > 0.0 ? std::sqrt(error_ / norm_) : 0.0);
       if (has_converged(result_.trace)) break;
     }
@@ -97,9 +103,21 @@ class Alternation {
     return {};
   }
 
+  /// What the factors are fitted to: the residual of the codes, exaggerated when relaxed.
+  [[nodiscard]] std::vector<float> target_of(const std::vector<float>& residual,
+                                             bool is_relaxed) const {
+    std::vector<float> target = residual;
+    if (!is_relaxed || factors_.numbers.rank == 0) return target;
+    std::vector<float> rest = residual;
+    subtract_low_rank(rest, factors_.numbers, options_.threads);
+    for (std::size_t i = 0; i < rest.size(); ++i) target[i] += kRelaxation * rest[i];
+    return target;
+  }
+
   /// New factors for the present codes, rounded as they will be stored.
-  Status fit_factors() {
-    const std::vector<float> residual = without_codes(weights_, *codes_, options_.threads);
+  Status fit_factors(bool is_relaxed) {
+    std::vector<float> left = without_codes(weights_, *codes_, options_.threads);
+    const std::vector<float> residual = target_of(left, is_relaxed);
     constexpr int kPasses = 1;
     factors_ = {plan_.factor_bits,
                 subspace_.approximate(shaped(residual), kPasses, options_.threads), {}, {}};
@@ -108,7 +126,6 @@ class Alternation {
     TRINE_RETURN_IF_ERROR(round(factors_.numbers.right, factors_.right));
     factors_.numbers.left = fitted_left(residual);
     TRINE_RETURN_IF_ERROR(round(factors_.numbers.left, factors_.left));
-    std::vector<float> left = residual;
     subtract_low_rank(left, factors_.numbers, options_.threads);
     keep(squared_norm(left));
     return {};

@@ -27,6 +27,11 @@ struct AllocatorInputs {
   double average_bits = 3.0;         ///< of the routed experts of every layer; codes alone
   CountRule count_rule = CountRule::kPaper;
   ScoreInputs score_inputs{};
+
+  // error
+  std::optional<std::uint64_t> budget_bytes{};  ///< of the compressed matrices
+  int least_bits = 2;                           ///< no matrix gets fewer
+  int most_bits = 8;                            ///< nor more
 };
 
 /// A Plan for `spec` that passes check_plan; kInvalidArgument says what is wrong or missing.

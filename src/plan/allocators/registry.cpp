@@ -3,6 +3,7 @@
 #include <array>
 
 #include "plan/allocators/allocator.h"
+#include "plan/allocators/error.h"
 #include "plan/allocators/expert_mixed.h"
 #include "plan/allocators/uniform.h"
 
@@ -18,6 +19,7 @@ constexpr std::array kAllocators = {
     Row{"uniform", allocate_uniform},
     Row{"dense-sparse", allocate_dense_sparse},
     Row{"expert-mixed", allocate_expert_mixed},
+    Row{"error", allocate_error},
 };
 
 }  // namespace

@@ -1,0 +1,200 @@
+#include "compress/error_measurement.h"
+
+#include <algorithm>
+
+#include "compress/matrix_compressor.h"
+#include "core/finite_check.h"
+#include "kernels/widened.h"
+#include "plan/plan.h"
+
+namespace trine::compress {
+namespace {
+
+constexpr int kTableVersion = 1;
+
+std::vector<MatrixPlan> candidates_for(const MatrixSpec& matrix, const CandidateGrid& grid) {
+  std::vector<MatrixPlan> plans;
+  const std::size_t side = std::min(matrix.out_features, matrix.in_features);
+  for (const std::string& quantizer : grid.quantizers) {
+    for (const int bits : grid.bits) {
+      for (const std::size_t group_size : grid.group_sizes) {
+        for (const int metadata_bits : grid.metadata_bits) {
+          for (const std::size_t rank : grid.ranks) {
+            const bool takes_rank =
+                group_size == 64 && 2 * rank <= side &&
+                std::find(grid.rank_bits.begin(), grid.rank_bits.end(), bits) !=
+                    grid.rank_bits.end();
+            if (rank > 0 && !takes_rank) continue;
+            MatrixPlan plan{.quantizer = quantizer,
+                            .bits = bits,
+                            .group_size = group_size,
+                            .metadata_bits = metadata_bits,
+                            .rank = rank};
+            if (rank > 0) {
+              plan.factor_bits = grid.factor_bits;
+              plan.compensator = grid.compensator;
+            }
+            plans.push_back(std::move(plan));
+          }
+        }
+      }
+    }
+  }
+  return plans;
+}
+
+Result<std::vector<float>> read(const checkpoint::Checkpoint& source, const MatrixSpec& spec) {
+  TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, source.matrix(spec));
+  std::vector<float> values;
+  if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
+    values = kernels::widened(**reader, spec.out_features, spec.in_features, 1);
+  } else {
+    values = kernels::widened(std::get<TensorView>(weight), spec.out_features,
+                              spec.in_features, 1);
+  }
+  source.release(spec);
+  const TensorView view{
+      DType::kF32,
+      {values.size()},
+      {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}};
+  TRINE_RETURN_IF_ERROR(require_finite(spec.name, view));
+  return values;
+}
+
+Status measure_row(const checkpoint::Checkpoint& source, const MatrixSpec& spec,
+                   const CandidateGrid& grid, const InputMoments& moments, ErrorRow& row) {
+  TRINE_ASSIGN_OR_RETURN(const std::vector<float> values, read(source, spec));
+  for (const MatrixPlan& plan : candidates_for(spec, grid)) {
+    auto compressed = compress_matrix(
+        spec.name, {spec.out_features, spec.in_features, values}, plan, moments, 1);
+    if (!compressed) {
+      return fail(compressed.error().code, "{}: {}", spec.name, compressed.error().message);
+    }
+    row.squared_norm = compressed->error.weights;
+    row.output_power = compressed->output_power;
+    row.candidates.push_back({plan, stored_bytes(spec.out_features, spec.in_features, plan),
+                              compressed->error.error, compressed->output_error});
+  }
+  return {};
+}
+
+/// Layer and share of tokens of every compressible matrix, by name.
+void describe(const ModelSpec& spec, const std::map<std::string, double>& use,
+              std::map<std::string, ErrorRow>& rows) {
+  for (std::size_t index = 0; index < spec.layers.size(); ++index) {
+    const LayerSpec& layer = spec.layers[index];
+    if (!layer.moe) continue;
+    const double share = static_cast<double>(layer.moe->router.experts_per_token) /
+                         static_cast<double>(layer.moe->experts.size());
+    for (const ExpertSpec& expert : layer.moe->experts) {
+      for (const MatrixSpec* matrix :
+           {&expert.gate_proj, &expert.up_proj, &expert.down_proj}) {
+        ErrorRow& row = rows[matrix->name];
+        row.layer = index;
+        const auto known = use.find(matrix->name);
+        row.use = known == use.end() ? share : known->second;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
+                                  const CandidateGrid& grid,
+                                  const std::map<std::string, InputMoments>* moments,
+                                  const std::map<std::string, double>& use, int threads,
+                                  const base::ProgressSink& progress) {
+  const auto matrices = compressible_matrices(source.spec());
+  std::map<std::string, ErrorRow> described;
+  describe(source.spec(), use, described);
+  ErrorTable table(matrices.size());
+  std::vector<Status> statuses(matrices.size());
+  std::uint64_t done = 0;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (std::size_t i = 0; i < matrices.size(); ++i) {
+    const MatrixSpec& spec = *matrices[i];
+    ErrorRow& row = table[i];
+    if (const auto found = described.find(spec.name); found != described.end()) {
+      row = found->second;
+    }
+    row.name = spec.name;
+    row.role = spec.role;
+    row.out_features = spec.out_features;
+    row.in_features = spec.in_features;
+    InputMoments known;
+    if (moments != nullptr && moments->contains(spec.name)) known = moments->at(spec.name);
+    statuses[i] = measure_row(source, spec, grid, known, row);
+#pragma omp critical
+    {
+      ++done;
+      if (progress) progress({spec.name, done, matrices.size()});
+    }
+  }
+  for (const Status& status : statuses) TRINE_RETURN_IF_ERROR(status);
+  return table;
+}
+
+base::Json to_json(const ErrorTable& table) {
+  base::Json json = {{"error_table_version", kTableVersion}, {"matrices", base::Json::object()}};
+  for (const ErrorRow& row : table) {
+    base::Json candidates = base::Json::array();
+    for (const ErrorCandidate& candidate : row.candidates) {
+      candidates.push_back({{"plan", plan::to_json(candidate.plan)},
+                            {"stored_bytes", candidate.stored_bytes},
+                            {"weight_error", candidate.weight_error},
+                            {"output_error", candidate.output_error}});
+    }
+    json["matrices"][row.name] = {{"layer", row.layer},
+                                  {"out_features", row.out_features},
+                                  {"in_features", row.in_features},
+                                  {"squared_norm", row.squared_norm},
+                                  {"output_power", row.output_power},
+                                  {"use", row.use},
+                                  {"candidates", std::move(candidates)}};
+  }
+  return json;
+}
+
+Result<ErrorTable> parse_error_table(const base::Json& json, std::string_view name) {
+  const base::JsonFields fields(json, std::string(name));
+  TRINE_RETURN_IF_ERROR(fields.integer("error_table_version", 1, kTableVersion));
+  TRINE_ASSIGN_OR_RETURN(const auto matrices, fields.object("matrices"));
+  constexpr double kMost = 1e300;
+  ErrorTable table;
+  for (const auto& item : matrices.json().items()) {
+    TRINE_ASSIGN_OR_RETURN(const auto matrix, matrices.object(item.key()));
+    ErrorRow row{.name = item.key()};
+    TRINE_ASSIGN_OR_RETURN(const auto layer, matrix.integer("layer", 0, 1 << 20));
+    TRINE_ASSIGN_OR_RETURN(const auto out, matrix.integer("out_features", 1, 1 << 30));
+    TRINE_ASSIGN_OR_RETURN(const auto in, matrix.integer("in_features", 1, 1 << 30));
+    row.layer = static_cast<std::size_t>(layer);
+    row.out_features = static_cast<std::size_t>(out);
+    row.in_features = static_cast<std::size_t>(in);
+    TRINE_ASSIGN_OR_RETURN(row.squared_norm, matrix.number("squared_norm", 0.0, kMost));
+    TRINE_ASSIGN_OR_RETURN(row.output_power, matrix.number("output_power", 0.0, kMost));
+    TRINE_ASSIGN_OR_RETURN(row.use, matrix.number("use", 0.0, 1.0));
+    const auto candidates = matrix.json().find("candidates");
+    if (candidates == matrix.json().end() || !candidates->is_array()) {
+      return fail(ErrorCode::kMalformed, "{}: candidates is missing or no array", matrix.name());
+    }
+    for (const base::Json& entry : *candidates) {
+      const base::JsonFields read(entry, matrix.name() + ".candidates");
+      ErrorCandidate candidate;
+      TRINE_ASSIGN_OR_RETURN(const auto plan_fields, read.object("plan"));
+      TRINE_ASSIGN_OR_RETURN(candidate.plan, plan::parse_matrix_plan(plan_fields));
+      if (!is_packable(candidate.plan.bits, candidate.plan.group_size) ||
+          !is_metadata_width(candidate.plan.metadata_bits)) {
+        return fail(ErrorCode::kMalformed, "{}: a candidate is not possible", read.name());
+      }
+      candidate.stored_bytes = stored_bytes(row.out_features, row.in_features, candidate.plan);
+      TRINE_ASSIGN_OR_RETURN(candidate.weight_error, read.number("weight_error", 0.0, kMost));
+      TRINE_ASSIGN_OR_RETURN(candidate.output_error, read.number("output_error", 0.0, kMost));
+      row.candidates.push_back(std::move(candidate));
+    }
+    table.push_back(std::move(row));
+  }
+  return table;
+}
+
+}  // namespace trine::compress

@@ -1,0 +1,43 @@
+// Measures what every candidate treatment would do to every matrix.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "base/result.h"
+#include "checkpoint/checkpoint.h"
+#include "compress/quantizers/quantizer.h"
+#include "core/error_table.h"
+
+namespace trine::compress {
+
+/// Which treatments are tried on every matrix they are possible for.
+struct CandidateGrid {
+  std::vector<std::string> quantizers{"trine"};
+  std::vector<int> bits{2, 3, 4, 5, 6, 8};
+  std::vector<std::size_t> group_sizes{64, 128};
+  std::vector<int> metadata_bits{8};
+  std::vector<std::size_t> ranks{0, 16, 32};  ///< above 0 only at `rank_bits` and group size 64
+  std::vector<int> rank_bits{2, 3, 4};
+  std::string compensator = "milo";
+  int factor_bits = 3;
+};
+
+/// Measured by really compressing: the errors are those of the stored bytes. One matrix per thread
+/// is in memory. The table does not depend on `threads`.
+/// @param moments of the inputs by matrix name; null: output errors are weight errors.
+/// @param use share of tokens by matrix name, for routed experts; absent: experts_per_token / experts.
+[[nodiscard]] Result<ErrorTable> measure_errors(
+    const checkpoint::Checkpoint& source, const CandidateGrid& grid,
+    const std::map<std::string, InputMoments>* moments,
+    const std::map<std::string, double>& use, int threads, const base::ProgressSink& progress);
+
+/// The table as JSON and back: a new budget need not measure again.
+[[nodiscard]] base::Json to_json(const ErrorTable& table);
+[[nodiscard]] Result<ErrorTable> parse_error_table(const base::Json& json,
+                                                   std::string_view name);
+
+}  // namespace trine::compress
