@@ -18,6 +18,15 @@ struct Options {
   CompressOptions compress{};
 };
 
+/// A line about infinities and NaNs; empty when there are none.
+std::string nonfinite_warning(const CompressReport& report) {
+  if (report.nonfinite_weights == 0) return "";
+  return fmt::format(
+      "\n  warning          {} weights in {} tensors are infinite or not a number, {} first; "
+      "packed as 0, kept in tensors that are copied",
+      report.nonfinite_weights, report.nonfinite_tensors, report.first_nonfinite_tensor);
+}
+
 Status run_compress(const Options& options, Output& output) {
   Result<CompressReport> report = [&] {
     ProgressDisplay display("compressing");
@@ -30,7 +39,8 @@ Status run_compress(const Options& options, Output& output) {
                      {"seconds", report->seconds},
                      {"peak_rss_bytes", report->peak_rss_bytes},
                      {"weight_error", report->weight_error},
-                     {"compressed_matrix_bytes", report->compressed_matrix_bytes}};
+                     {"compressed_matrix_bytes", report->compressed_matrix_bytes},
+                     {"nonfinite_weights", report->nonfinite_weights}};
   const double ratio =
       static_cast<double>(report->original_bytes) / static_cast<double>(report->stored_bytes);
   output.result(
@@ -39,12 +49,13 @@ Status run_compress(const Options& options, Output& output) {
                         "  bits per weight  {:.3f} (codes, scales and zeros of the compressed "
                         "matrices)\n"
                         "  weight error     {:.5f}\n"
-                        "  time             {}, peak memory {}",
+                        "  time             {}, peak memory {}{}",
                         options.target, format_bytes(static_cast<double>(report->stored_bytes)),
                         format_bytes(static_cast<double>(report->original_bytes)), ratio,
                         report->bits_per_weight, report->weight_error,
                         format_duration(report->seconds),
-                        format_bytes(static_cast<double>(report->peak_rss_bytes))));
+                        format_bytes(static_cast<double>(report->peak_rss_bytes)),
+                        nonfinite_warning(*report)));
   return {};
 }
 
@@ -63,6 +74,10 @@ std::function<Status(Output&)> declare_compress(CLI::App& app) {
   app.add_option("--group-size", options->compress.group_size,
                  "Inputs that share a scale and a zero: 32, 64 or 128")
       ->capture_default_str();
+  app.add_flag(
+      "--allow-nonfinite", options->compress.allow_nonfinite,
+      "Compress a model with infinities or NaNs instead of refusing it: they are packed "
+      "as 0, copied in what is not packed, and counted in trine.json");
   add_threads_option(app, options->compress.threads);
   add_json_option(app);
   app.footer(

@@ -157,9 +157,10 @@ class Run {
     TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, source_.matrix(spec));
     for (const std::string& name : models::tensors_of(spec)) take_hash(*tensors_.at(name));
     const int threads = threads_for(spec.out_features * spec.in_features);
-    const std::vector<float> values = widen(spec, weight, threads);
+    std::vector<float> values = widen(spec, weight, threads);
     source_.release(spec);
-    TRINE_RETURN_IF_ERROR(require_finite(spec.name, as_tensor(values)));
+    TRINE_RETURN_IF_ERROR(settle_nonfinite(spec.name, as_tensor(values)));
+    if (manifest_.nonfinite.contains(spec.name)) replace_nonfinite(values);
     const MatrixView weights{spec.out_features, spec.in_features, values};
     auto quantized = quantizer_->quantize(
         weights, {.bits = recipe_.bits, .group_size = recipe_.group_size, .threads = threads});
@@ -179,11 +180,24 @@ class Run {
   }
 
   Status write_untouched(const StoredTensor& tensor, packed::PackedWriter& writer) {
-    TRINE_RETURN_IF_ERROR(require_finite(tensor.name, tensor.view));
+    TRINE_RETURN_IF_ERROR(settle_nonfinite(tensor.name, tensor.view));
     take_hash(tensor);
     TRINE_RETURN_IF_ERROR(writer.append(tensor.view.bytes));
     source_.release(tensor.name);
     report(tensor.name, tensor.view.num_elements());
+    return {};
+  }
+
+  /// Infinities and NaNs are refused, or counted when the recipe allows them.
+  Status settle_nonfinite(const std::string& name, const TensorView& tensor) {
+    const Status finite = require_finite(name, tensor);
+    if (finite) return {};
+    if (!recipe_.allow_nonfinite) {
+      return fail(finite.error().code,
+                  "{}; --allow-nonfinite compresses the model all the same",
+                  finite.error().message);
+    }
+    manifest_.nonfinite[name] = count_nonfinite(tensor);
     return {};
   }
 

@@ -15,6 +15,8 @@ struct Recipe {
   std::string quantizer{};  ///< a name of quantizers/registry.cpp
   int bits = 3;
   std::size_t group_size = 64;
+  /// Whether infinities and NaNs are packed as 0 and copied elsewhere; else they are refused.
+  bool allow_nonfinite = false;
 };
 
 /// "<quantizer>-<bits>bit", for example "rtn-4bit". kUnsupported or kInvalidArgument says which
