@@ -123,6 +123,9 @@ def open_model(folder: Path) -> tuple[list[Matrix], dict[str, str], dict]:
     tensors, checksums = open_shards(folder), manifest["checksums"]
     require(tensors.keys() == checksums.keys(), f"{folder}: not one checksum for each tensor")
     records = manifest["matrices"]
+    for name, count in manifest.get("nonfinite", {}).items():
+        require(name in records or name in checksums, f"{folder}: nonfinite {name} is not stored")
+        require(isinstance(count, int) and count > 0, f"{folder}: nonfinite {name} is {count}")
     matrices = [open_matrix(name, records[name], tensors) for name in sorted(records)]
     return matrices, checksums, tensors
 

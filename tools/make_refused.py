@@ -202,6 +202,10 @@ def write_manifests() -> None:
         broken[field] = value
         word = {"bits": "7", "group_size": "48"}.get(field, field)
         case(name, {"matrices": {"x.weight": broken}}, code, word)
+    case("nonfinite_of_none", {"nonfinite": {NORM: 0}}, "malformed", "nonfinite", NORM)
+    case("nonfinite_of_a_stranger", {"nonfinite": {"nowhere.weight": 1}}, "malformed",
+         "nowhere.weight")  # fmt: skip
+    case("nonfinite_miscounted", {"nonfinite": {NORM: 3}}, "malformed", NORM, "counts 3")
     case("matrix_not_stored", {"matrices": {"x.weight": matrix}}, "not_found", "x.weight")
 
 

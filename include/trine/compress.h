@@ -14,6 +14,9 @@ struct CompressOptions {
   std::string plan_file{};  ///< a plan as `trine plan` writes it
   std::string trace_file{};  ///< CSV to write: matrix,iteration,relative_error; empty: none
   int threads = 0;  ///< 0: all processors; the output is the same for any number
+  /// Whether a model with infinities or NaNs is compressed rather than refused: they are packed
+  /// as 0, and stay what they are in tensors that are copied. trine.json counts them.
+  bool allow_nonfinite = false;
 };
 
 struct CompressReport {
@@ -24,7 +27,11 @@ struct CompressReport {
   std::uint64_t stored_bytes = 0;    ///< the whole compressed model
   std::uint64_t original_bytes = 0;  ///< the whole original
   double seconds = 0.0;
-  std::uint64_t peak_rss_bytes = 0;  ///< of the process
+  std::uint64_t peak_rss_bytes = 0;     ///< of the process
+  std::uint64_t nonfinite_weights = 0;  ///< infinities and NaNs found, when they are allowed
+  std::uint64_t nonfinite_tensors = 0;  ///< in so many tensors
+  std::string
+      first_nonfinite_tensor{};  ///< the first of them by name; empty when there is none
 };
 
 /// Reads the checkpoint in `source` and writes a packed model to `target`, a directory that must

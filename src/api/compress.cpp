@@ -42,7 +42,10 @@ Result<CompressReport> compress_model(const std::string& source, const std::stri
                          plan_for(original, options, known, threads, progress));
   std::string trace = "matrix,iteration,relative_error\n";
   compress::CompressorOptions compressing{
-      .threads = threads, .moments = known.moments.empty() ? nullptr : &known.moments};
+      .threads = threads,
+      .moments = known.moments.empty() ? nullptr : &known.moments,
+      .trace = {},
+      .allow_nonfinite = options.allow_nonfinite};
   if (!options.trace_file.empty()) {
     compressing.trace = [&trace](const std::string& name, const std::vector<double>& errors) {
       for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -56,6 +59,7 @@ Result<CompressReport> compress_model(const std::string& source, const std::stri
     TRINE_RETURN_IF_ERROR(base::write_file_atomically(options.trace_file, trace));
   }
   const packed::Totals& totals = manifest.totals;
+  const auto& nonfinite = manifest.nonfinite;
   return CompressReport{
       .bits_per_weight = totals.bits_per_weight(),
       .weight_error = totals.weight_error,
@@ -64,7 +68,10 @@ Result<CompressReport> compress_model(const std::string& source, const std::stri
       .original_bytes = totals.original_bytes,
       .seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
-      .peak_rss_bytes = api::peak_rss_bytes()};
+      .peak_rss_bytes = api::peak_rss_bytes(),
+      .nonfinite_weights = packed::count_nonfinite_weights(manifest),
+      .nonfinite_tensors = nonfinite.size(),
+      .first_nonfinite_tensor = nonfinite.empty() ? "" : nonfinite.begin()->first};
 }
 
 }  // namespace trine

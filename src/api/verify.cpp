@@ -24,11 +24,12 @@ Result<VerifyReport> verify_model(const std::string& path, const ProgressCallbac
   if (model.packed) {
     TRINE_RETURN_IF_ERROR(model.packed->verify(progress));
     const packed::Manifest& manifest = model.packed->manifest();
-    return VerifyReport{true, manifest.checksums.size(), manifest.totals.stored_bytes};
+    return VerifyReport{true, manifest.checksums.size(), manifest.totals.stored_bytes,
+                        packed::count_nonfinite_weights(manifest)};
   }
   TRINE_RETURN_IF_ERROR(verify_original(*model.original, progress));
   return VerifyReport{false, model.original->tensors().size(),
-                      model.original->total_weight_bytes()};
+                      model.original->total_weight_bytes(), 0};
 }
 
 }  // namespace trine

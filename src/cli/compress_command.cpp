@@ -19,6 +19,15 @@ struct Options {
   CompressOptions compress{};
 };
 
+/// A line about infinities and NaNs; empty when there are none.
+std::string nonfinite_warning(const CompressReport& report) {
+  if (report.nonfinite_weights == 0) return "";
+  return fmt::format(
+      "\n  warning          {} weights in {} tensors are infinite or not a number, {} first; "
+      "packed as 0, kept in tensors that are copied",
+      report.nonfinite_weights, report.nonfinite_tensors, report.first_nonfinite_tensor);
+}
+
 Status run_compress(const Options& options, Output& output) {
   Result<CompressReport> report = [&] {
     ProgressDisplay display("compressing");
@@ -31,7 +40,8 @@ Status run_compress(const Options& options, Output& output) {
                      {"seconds", report->seconds},
                      {"peak_rss_bytes", report->peak_rss_bytes},
                      {"weight_error", report->weight_error},
-                     {"compressed_matrix_bytes", report->compressed_matrix_bytes}};
+                     {"compressed_matrix_bytes", report->compressed_matrix_bytes},
+                     {"nonfinite_weights", report->nonfinite_weights}};
   const double ratio =
       static_cast<double>(report->original_bytes) / static_cast<double>(report->stored_bytes);
   output.result(
@@ -40,12 +50,13 @@ Status run_compress(const Options& options, Output& output) {
                         "  bits per weight  {:.3f} (codes, scales and zeros of the compressed "
                         "matrices)\n"
                         "  weight error     {:.5f}\n"
-                        "  time             {}, peak memory {}",
+                        "  time             {}, peak memory {}{}",
                         options.target, format_bytes(static_cast<double>(report->stored_bytes)),
                         format_bytes(static_cast<double>(report->original_bytes)), ratio,
                         report->bits_per_weight, report->weight_error,
                         format_duration(report->seconds),
-                        format_bytes(static_cast<double>(report->peak_rss_bytes))));
+                        format_bytes(static_cast<double>(report->peak_rss_bytes)),
+                        nonfinite_warning(*report)));
   return {};
 }
 
@@ -61,6 +72,10 @@ std::function<Status(Output&)> declare_compress(CLI::App& app) {
                  "Plan of `trine plan`; takes the place of the options above");
   app.add_option("--trace", options->compress.trace_file,
                  "CSV of the compensators' convergence: matrix, iteration, relative error");
+  app.add_flag(
+      "--allow-nonfinite", options->compress.allow_nonfinite,
+      "Compress a model with infinities or NaNs instead of refusing it: they are packed "
+      "as 0, copied in what is not packed, and counted in trine.json");
   add_threads_option(app, options->compress.threads);
   add_json_option(app);
   app.footer(

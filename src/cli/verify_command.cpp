@@ -21,11 +21,18 @@ Status run_verify(const std::string& model, Output& output) {
   const Json json = {{"ok", true},
                      {"packed", report->is_packed},
                      {"tensors", report->num_tensors},
-                     {"checked_bytes", report->checked_bytes}};
-  output.result(json,
-                fmt::format("{}: ok, {} tensors, {} checked{}", model, report->num_tensors,
-                            format_bytes(static_cast<double>(report->checked_bytes)),
-                            report->is_packed ? ", every checksum right" : ""));
+                     {"checked_bytes", report->checked_bytes},
+                     {"nonfinite_weights", report->nonfinite_weights}};
+  std::string text = fmt::format("{}: ok, {} tensors, {} checked{}", model, report->num_tensors,
+                                 format_bytes(static_cast<double>(report->checked_bytes)),
+                                 report->is_packed ? ", every checksum right" : "");
+  if (report->nonfinite_weights > 0) {
+    text += fmt::format(
+        "\nwarning: made with --allow-nonfinite: {} weights of the original were "
+        "infinite or not a number",
+        report->nonfinite_weights);
+  }
+  output.result(json, text);
   return {};
 }
 

@@ -130,7 +130,9 @@ class Run {
     for (const std::string& name : models::tensors_of(spec)) take_hash(*tensors_.at(name));
     matrix.values = widened(spec, weight, options_.threads);
     source_.release(spec);
-    return require_finite(spec.name, as_tensor(matrix.values));
+    TRINE_RETURN_IF_ERROR(settle_nonfinite(spec.name, as_tensor(matrix.values)));
+    if (manifest_.nonfinite.contains(spec.name)) replace_nonfinite(matrix.values);
+    return {};
   }
 
   void compress(InFlight& matrix, int threads) const {
@@ -185,11 +187,24 @@ class Run {
   }
 
   Status write_untouched(const StoredTensor& tensor, packed::PackedWriter& writer) {
-    TRINE_RETURN_IF_ERROR(require_finite(tensor.name, tensor.view));
+    TRINE_RETURN_IF_ERROR(settle_nonfinite(tensor.name, tensor.view));
     take_hash(tensor);
     TRINE_RETURN_IF_ERROR(writer.append(tensor.view.bytes));
     source_.release(tensor.name);
     report(tensor.name, tensor.view.num_elements());
+    return {};
+  }
+
+  /// Infinities and NaNs are refused, or counted when the options allow them.
+  Status settle_nonfinite(const std::string& name, const TensorView& tensor) {
+    const Status finite = require_finite(name, tensor);
+    if (finite) return {};
+    if (!options_.allow_nonfinite) {
+      return fail(finite.error().code,
+                  "{}; --allow-nonfinite compresses the model all the same",
+                  finite.error().message);
+    }
+    manifest_.nonfinite[name] = count_nonfinite(tensor);
     return {};
   }
 

@@ -24,12 +24,15 @@ struct CompressorOptions {
   /// What is known of the inputs of each matrix, by its name; null: nothing.
   const std::map<std::string, InputMoments>* moments = nullptr;
   TraceSink trace{};
+  bool allow_nonfinite = false;  ///< infinities and NaNs are packed as 0 and counted
 };
 
 /// Quantizes and packs every compressible matrix of `source` as `plan` says, copies everything
 /// else, and writes a packed model to `target`, which must not exist. Memory: the largest matrix a
 /// few times over, whatever the size of the model.
 /// kInvalidArgument or kUnsupported names the matrix and field of an impossible entry.
+/// An infinity or NaN is kMalformed, with the tensor's name, unless the options allow them; then
+/// the manifest counts them per tensor, and a weight_error takes them for the 0 that is packed.
 /// @param progress counts weights of the whole model.
 [[nodiscard]] Result<packed::Manifest> compress(const checkpoint::Checkpoint& source,
                                                 const plan::Plan& plan,

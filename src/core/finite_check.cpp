@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -31,6 +32,21 @@ std::optional<std::size_t> find_full_exponent(std::span<const std::uint8_t> byte
   return std::nullopt;
 }
 
+template <class Bits>
+std::size_t count_full_exponents(std::span<const std::uint8_t> bytes, Bits exponent) {
+  std::size_t count = 0;
+  for (std::size_t offset = 0; offset + sizeof(Bits) <= bytes.size(); offset += sizeof(Bits)) {
+    Bits value = 0;
+    std::memcpy(&value, bytes.data() + offset, sizeof(Bits));
+    count += (value & exponent) == exponent ? 1 : 0;
+  }
+  return count;
+}
+
+bool is_float(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+}
+
 }  // namespace
 
 std::optional<std::size_t> find_nonfinite(const TensorView& tensor) {
@@ -44,13 +60,30 @@ std::optional<std::size_t> find_nonfinite(const TensorView& tensor) {
 }
 
 Status require_finite(std::string_view name, const TensorView& tensor) {
-  const bool is_float = tensor.dtype == DType::kF32 || tensor.dtype == DType::kF16 ||
-                        tensor.dtype == DType::kBF16;
-  if (!is_float) return {};
+  if (!is_float(tensor.dtype)) return {};
   const auto index = find_nonfinite(tensor);
   if (!index) return {};
   return fail(ErrorCode::kMalformed, "{}: element {} is infinite or not a number", name,
               *index);
+}
+
+std::size_t count_nonfinite(const TensorView& tensor) {
+  switch (tensor.dtype) {
+    case DType::kF32: return count_full_exponents<std::uint32_t>(tensor.bytes, 0x7F800000u);
+    case DType::kF16: return count_full_exponents<std::uint16_t>(tensor.bytes, 0x7C00u);
+    case DType::kBF16: return count_full_exponents<std::uint16_t>(tensor.bytes, 0x7F80u);
+    default: return 0;
+  }
+}
+
+std::size_t replace_nonfinite(std::span<float> values) {
+  std::size_t count = 0;
+  for (float& value : values) {
+    if (std::isfinite(value)) continue;
+    value = 0.0f;
+    ++count;
+  }
+  return count;
 }
 
 }  // namespace trine

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/result.h"
@@ -18,5 +19,11 @@ namespace trine {
 /// kMalformed, naming tensor and element, when a float tensor holds an infinity or NaN. Tensors
 /// of other types pass: their every bit pattern is a number.
 [[nodiscard]] Status require_finite(std::string_view name, const TensorView& tensor);
+
+/// How many values of a float tensor are infinite or NaN; 0 for tensors of other types.
+[[nodiscard]] std::size_t count_nonfinite(const TensorView& tensor);
+
+/// Puts 0 in the place of every infinity and NaN, and says how many there were.
+std::size_t replace_nonfinite(std::span<float> values);
 
 }  // namespace trine

@@ -7,8 +7,8 @@
 #include "base/files.h"
 #include "input/added_token_matcher.h"
 #include "input/decoders/decoder.h"
+#include "input/sentencepiece_guard.h"
 #include "input/unicode.h"
-#include "input/vocabulary.h"
 
 namespace trine::input {
 namespace {
@@ -117,15 +117,17 @@ class SentencePieceTokenizer final : public Tokenizer {
 Result<std::unique_ptr<Tokenizer>> open_sentencepiece_tokenizer(
     const std::filesystem::path& path, const TokenizerConfig& config) {
   TRINE_ASSIGN_OR_RETURN(const std::string bytes, base::read_text_file(path, kMaxFileBytes));
+  return parse_sentencepiece_tokenizer(bytes, path.string(), config);
+}
+
+Result<std::unique_ptr<Tokenizer>> parse_sentencepiece_tokenizer(
+    std::string_view bytes, std::string_view name, const TokenizerConfig& config) {
+  TRINE_RETURN_IF_ERROR(check_sentencepiece_model(bytes, name));
   auto processor = std::make_unique<SentencePieceProcessor>();
-  const auto status = processor->LoadFromSerializedProto(bytes);
+  const auto status = processor->LoadFromSerializedProto({bytes.data(), bytes.size()});
   if (!status.ok()) {
-    return fail(ErrorCode::kMalformed, "{}: not a SentencePiece model: {}", path.string(),
+    return fail(ErrorCode::kMalformed, "{}: not a SentencePiece model: {}", name,
                 status.message());
-  }
-  if (processor->GetPieceSize() == 0 || processor->GetPieceSize() > kMaxVocabulary) {
-    return fail(ErrorCode::kMalformed, "{}: {} pieces, expected 1 to {}", path.string(),
-                processor->GetPieceSize(), kMaxVocabulary);
   }
   return std::make_unique<SentencePieceTokenizer>(std::move(processor), config);
 }

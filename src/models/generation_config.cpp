@@ -32,8 +32,12 @@ Result<std::vector<std::int32_t>> end_tokens_of(const base::JsonFields& fields) 
 Result<std::vector<std::int32_t>> read_end_tokens(const std::filesystem::path& directory,
                                                   const base::Json& config) {
   const auto path = directory / "generation_config.json";
-  if (std::filesystem::exists(path)) {
+  std::error_code ignored;  // an unreadable entry is reported when it is read
+  if (std::filesystem::exists(path, ignored)) {
     TRINE_ASSIGN_OR_RETURN(const base::Json json, base::read_json_file(path));
+    if (!json.is_object()) {
+      return fail(ErrorCode::kMalformed, "{}: expected a JSON object", path.string());
+    }
     TRINE_ASSIGN_OR_RETURN(auto tokens, end_tokens_of(base::JsonFields(json, path.string())));
     if (!tokens.empty()) return tokens;
   }

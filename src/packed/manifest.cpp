@@ -90,6 +90,23 @@ Result<RecipeRecord> parse_recipe(const base::JsonFields& fields) {
   return recipe;
 }
 
+/// What trine.json counts of tensors that it does not know is no count of this model.
+Status parse_nonfinite(const base::JsonFields& fields, Manifest& manifest) {
+  if (!fields.has("nonfinite")) return {};
+  TRINE_ASSIGN_OR_RETURN(const auto counts, fields.object("nonfinite"));
+  for (const auto& item : counts.json().items()) {
+    const std::string& tensor = item.key();
+    TRINE_ASSIGN_OR_RETURN(const auto count, counts.integer(tensor, 1, kMostBytes));
+    if (!manifest.matrices.contains(tensor) && !manifest.checksums.contains(tensor)) {
+      return fail(ErrorCode::kMalformed,
+                  "{}: {} is neither a packed matrix nor a stored tensor", counts.name(),
+                  tensor);
+    }
+    manifest.nonfinite[tensor] = static_cast<std::uint64_t>(count);
+  }
+  return {};
+}
+
 base::Json to_json(const MatrixRecord& record) {
   base::Json json = {{"format", kAffine},
                      {"out_features", record.layout.out_features},
@@ -130,6 +147,12 @@ std::string packed_name(std::string_view name) { return std::string(name) + ".pa
 std::string left_name(std::string_view name) { return std::string(name) + ".left"; }
 std::string right_name(std::string_view name) { return std::string(name) + ".right"; }
 
+std::uint64_t count_nonfinite_weights(const Manifest& manifest) {
+  std::uint64_t total = 0;
+  for (const auto& [name, count] : manifest.nonfinite) total += count;
+  return total;
+}
+
 Status check_format_version(const base::JsonFields& fields) {
   TRINE_ASSIGN_OR_RETURN(const auto version, fields.integer("format_version", 1, INT32_MAX));
   if (version > kFormatVersion) {
@@ -152,6 +175,7 @@ base::Json to_json(const Manifest& manifest) {
   for (const auto& [name, record] : manifest.matrices) json["matrices"][name] = to_json(record);
   json["checksums"] = base::Json::object();
   for (const auto& [name, checksum] : manifest.checksums) json["checksums"][name] = checksum;
+  for (const auto& [name, count] : manifest.nonfinite) json["nonfinite"][name] = count;
   return json;
 }
 
@@ -177,6 +201,7 @@ Result<Manifest> parse_manifest(const base::Json& json, std::string_view name) {
   for (const auto& item : checksums.json().items()) {
     TRINE_ASSIGN_OR_RETURN(manifest.checksums[item.key()], checksums.string(item.key()));
   }
+  TRINE_RETURN_IF_ERROR(parse_nonfinite(fields, manifest));
   return manifest;
 }
 

@@ -68,8 +68,14 @@ struct Manifest {
   std::uint64_t source_tensors = 0;
   std::map<std::string, MatrixRecord> matrices{};  ///< by the original tensor name
   std::map<std::string, std::string> checksums{};  ///< by stored tensor name, 16 hex digits
+  /// Infinities and NaNs of the original, by original tensor name: 0 where packed, unchanged where
+  /// copied. Empty, and not written, unless the compression was told to allow them.
+  std::map<std::string, std::uint64_t> nonfinite{};
   Totals totals{};
 };
+
+/// Infinities and NaNs of the original in all tensors together.
+[[nodiscard]] std::uint64_t count_nonfinite_weights(const Manifest& manifest);
 
 /// kUnsupported when the field `format_version` of trine.json, or of `quantization_config` in
 /// config.json, is newer than this program; kMalformed when it is no version at all.

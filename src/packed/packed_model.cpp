@@ -200,7 +200,16 @@ Status PackedModel::verify_tensor(const std::string& name, const Stored& stored)
                 expected);
   }
   if (stored.layout.bits != 0) return check_metadata(name, {stored.layout, bytes});
-  return require_finite(name, view_of(*stored.file, *stored.entry));
+  const TensorView view = view_of(*stored.file, *stored.entry);
+  const auto counted = manifest_.nonfinite.find(name);
+  if (counted == manifest_.nonfinite.end()) return require_finite(name, view);
+  const std::uint64_t nonfinite = count_nonfinite(view);
+  if (nonfinite != counted->second) {
+    return fail(ErrorCode::kMalformed,
+                "{}: tensor {} has {} values that are infinite or not a number, {} counts {}",
+                name_, name, nonfinite, kManifestFile, counted->second);
+  }
+  return {};
 }
 
 Status PackedModel::verify(const base::ProgressSink& progress) const {

@@ -34,7 +34,7 @@ class PackedModel final : public models::WeightSource {
   void release(const MatrixSpec& spec) const override;
 
   /// Reads every byte: checksums, finite scales, zeros and weights. kChecksum or kMalformed names
-  /// the tensor.
+  /// the tensor. Copied tensors may hold as many infinities and NaNs as the manifest counts.
   [[nodiscard]] Status verify(const base::ProgressSink& progress) const;
 
   [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }

@@ -54,6 +54,15 @@ TEST(ParseJson, RefusesWhatIsNotJson) {
   }
 }
 
+TEST(ParseJson, HoldsTheSizeLimitExactly) {
+  std::string text(kMaxJsonBytes, ' ');
+  text.front() = '1';
+  EXPECT_TRUE(parse_json(text, "t.json").has_value());
+  text += ' ';
+  expect_error(parse_json(text, "t.json"), ErrorCode::kMalformed,
+               {"t.json", "67108865 bytes of JSON, at most 67108864"});
+}
+
 TEST(ReadJsonFile, SaysWhichFileIsMissing) {
   const TemporaryDirectory directory;
   expect_error(read_json_file(directory.path() / "absent.json"), ErrorCode::kNotFound,

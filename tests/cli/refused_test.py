@@ -2,6 +2,7 @@
 program built with AddressSanitizer and UndefinedBehaviorSanitizer."""
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -12,7 +13,7 @@ from program import ROOT, trine_json
 
 REFUSED = ROOT / "tests/golden/refused"
 GOOD = ROOT / "tests/golden/mixtral"
-SANITIZED = ROOT / "build/dev/trine"
+SANITIZED = Path(os.environ.get("TRINE_PROGRAM", ROOT / "build/dev/trine"))
 
 
 class Refused(unittest.TestCase):

@@ -12,6 +12,11 @@ from program import MODEL, PROGRAM, SAMPLE, trine, trine_json
 COMMANDS = ["inspect", "calibrate", "compress", "verify", "eval", "generate", "bench"]
 
 
+def data_bytes(header: dict) -> int:
+    """Bytes all tensors of a safetensors header take."""
+    return max(entry["data_offsets"][1] for name, entry in header.items() if name[0] != "_")
+
+
 class Help(unittest.TestCase):
     def test_every_command_has_help_with_an_example(self):
         overview = trine("--help")
@@ -101,8 +106,32 @@ class Errors(unittest.TestCase):
         content[-1], content[-2] = 0x7F, 0x80  # +infinity as bf16 in the last tensor
         weights.write_bytes(content)
         self.assert_fails(1, "malformed", ["infinite"], "verify", model)
-        self.assert_fails(1, "malformed", ["infinite"], "compress", model, self.folder / "out")
+        self.assert_fails(1, "malformed", ["infinite", "--allow-nonfinite"],
+                          "compress", model, self.folder / "out")  # fmt: skip
         self.assertEqual([p.name for p in self.folder.iterdir()], ["model"])
+
+    def test_nonfinite_weights_that_are_allowed_are_counted_and_warned_of(self):
+        model = self.copy_model()
+        weights = model / "model.safetensors"
+        content = bytearray(weights.read_bytes())
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        packed = "model.layers.1.self_attn.q_proj.weight"
+        for name in (packed, "model.norm.weight"):
+            place = len(content) - data_bytes(header) + header[name]["data_offsets"][0]
+            content[place : place + 2] = b"\xc0\x7f"  # NaN as bf16
+        weights.write_bytes(content)
+        report = trine_json("compress", model, self.folder / "json", "--allow-nonfinite")
+        self.assertEqual(report["nonfinite_weights"], 2)
+        plain = trine("compress", model, self.folder / "text", "--allow-nonfinite")
+        self.assertEqual(plain.code, 0, plain)
+        self.assertIn("warning          2 weights in 2 tensors", plain.stdout)
+        self.assertIn(packed, plain.stdout)
+        manifest = json.loads((self.folder / "json/trine.json").read_text())
+        self.assertEqual(manifest["nonfinite"], {packed: 1, "model.norm.weight": 1})
+        self.assertEqual(trine_json("verify", self.folder / "json")["nonfinite_weights"], 2)
+        verified = trine("verify", self.folder / "text")
+        self.assertEqual(verified.code, 0, verified)
+        self.assertIn("warning: made with --allow-nonfinite: 2 weights", verified.stdout)
 
     def test_existing_output_is_left_alone(self):
         target = self.folder / "out"

@@ -86,5 +86,27 @@ TEST(FindNonfinite, CallsAnotherNumberTypeABug) {
   EXPECT_THROW(static_cast<void>(find_nonfinite(view)), InvariantError);
 }
 
+TEST(CountNonfinite, CountsEveryKindAndNothingElse) {
+  std::vector<std::uint16_t> every;
+  for (std::uint32_t bits = 0; bits <= 0xFFFF; ++bits) {
+    every.push_back(static_cast<std::uint16_t>(bits));
+  }
+  EXPECT_EQ(count_nonfinite(Stored(DType::kF16, every).view()), 2u << 10);  // 10-bit fraction
+  EXPECT_EQ(count_nonfinite(Stored(DType::kBF16, every).view()), 2u << 7);  // 7-bit fraction
+  const std::vector<float> floats = {1.0f, std::nanf(""), -2.0f,
+                                     std::numeric_limits<float>::infinity()};
+  EXPECT_EQ(count_nonfinite(Stored(DType::kF32, floats).view()), 2u);
+  EXPECT_EQ(count_nonfinite(Stored(DType::kI32, std::vector<std::uint32_t>{~0u}).view()), 0u);
+}
+
+TEST(ReplaceNonfinite, PutsZeroAndLeavesTheRest) {
+  std::vector<float> values = {1.5f, std::nanf(""), -std::numeric_limits<float>::infinity(),
+                               std::numeric_limits<float>::max(), -0.25f};
+  EXPECT_EQ(replace_nonfinite(values), 2u);
+  EXPECT_EQ(values,
+            (std::vector<float>{1.5f, 0.0f, 0.0f, std::numeric_limits<float>::max(), -0.25f}));
+  EXPECT_EQ(replace_nonfinite(values), 0u);
+}
+
 }  // namespace
 }  // namespace trine

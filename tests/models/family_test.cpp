@@ -15,6 +15,7 @@
 namespace trine::models {
 namespace {
 
+using testing_support::expect_error;
 using testing_support::minimal;
 using testing_support::parse_config;
 using testing_support::sentence;
@@ -150,6 +151,15 @@ TEST(Families, PutBiasesWhereTheirClassesDo) {
   EXPECT_EQ(
       attention_biases(parse_config(with(minimal("qwen2_moe"), {{"qkv_bias", false}})).value()),
       "");
+}
+
+TEST(ExpertCounts, RefuseAnAbsentNumberPerTokenThatIsMoreThanThereAre) {
+  base::Json config = minimal("olmoe");  // 8 experts per token unless the file says otherwise
+  config["num_experts"] = 4;
+  expect_error(parse_config(config), ErrorCode::kMalformed,
+               {"config.json: 8 experts per token of 4 experts"});
+  config["num_experts_per_tok"] = 4;
+  EXPECT_TRUE(parse_config(config).has_value());
 }
 
 }  // namespace

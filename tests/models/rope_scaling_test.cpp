@@ -203,6 +203,10 @@ TEST(RopeScaling, NamesWhatIsWrong) {
        {"high_freq_factor", "low_freq_factor"}},
       {{{"rope_scaling", {{"rope_type", 3}}}}, {"rope_type", "3"}},
       {{{"rope_theta", -1}}, {"rope_theta", "-1"}},
+      {{{"rope_theta", 1.0}, {"rope_scaling", {{"type", "yarn"}, {"factor", 8}}}},
+       {"rope_theta is 1", "YaRN needs one above 1"}},
+      {longrope({{"original_max_position_embeddings", 1}}),
+       {"original_max_position_embeddings is 1", "at least 2"}},
   };
   for (const auto& tested : refused) {
     for (const char* word : tested.words) {

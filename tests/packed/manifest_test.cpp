@@ -61,6 +61,16 @@ TEST(Manifest, SurvivesARoundTripThroughText) {
   EXPECT_EQ(read->totals.weight_error, 0.1);
 }
 
+TEST(Manifest, CountsNonfiniteWeightsOnlyWhenThereAreAny) {
+  Manifest manifest = example();
+  EXPECT_FALSE(to_json(manifest).contains("nonfinite"));
+  manifest.nonfinite = {{kName, 3}, {"a", 4}};
+  EXPECT_EQ(count_nonfinite_weights(manifest), 7u);
+  const auto read = parse_manifest(to_json(manifest), "trine.json");
+  ASSERT_TRUE(read.has_value()) << sentence(read);
+  EXPECT_EQ(read->nonfinite, manifest.nonfinite);
+}
+
 TEST(Manifest, StatesBitsPerWeight) {
   EXPECT_EQ(example().totals.bits_per_weight(), 4.0);
   EXPECT_EQ(to_json(example())["totals"]["bits_per_weight"], 4.0);
@@ -134,6 +144,17 @@ std::vector<BadManifest> bad_manifests() {
       {"HugeInputs", in_matrix("in_features", std::uint64_t{1} << 40), {kName, "in_features"}},
       {"NegativeError", in_matrix("weight_error", -0.5), {kName, "weight_error"}},
       {"NullError", in_matrix("weight_error", nullptr), {kName, "weight_error"}},
+      {"NonfiniteList", [](Json& json) { json["nonfinite"] = Json::array(); }, {"nonfinite"}},
+      {"NonfiniteOfNone",
+       [](Json& json) {
+         json["nonfinite"] = {{"a", 0}};
+       },
+       {"nonfinite", "\"a\"", "0"}},
+      {"NonfiniteOfAStranger",
+       [](Json& json) {
+         json["nonfinite"] = {{"b", 1}};
+       },
+       {"nonfinite", "b is neither a packed matrix nor a stored tensor"}},
       {"NoQuantizer", in_matrix("quantizer", nullptr), {kName, "quantizer"}},
   };
 }

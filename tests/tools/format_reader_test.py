@@ -174,6 +174,15 @@ class Refusing(ReaderTest):
         self.save_json("trine.json", self.manifest)
         self.assert_refused("gone.weight.packed is missing")
 
+    def test_counts_of_nonfinite_weights(self):
+        self.write_model()
+        for counts, sentence in (({"nowhere": 1}, "nonfinite nowhere is not stored"),
+                                 ({self.NAME: 0}, "is 0")):  # fmt: skip
+            self.save_json("trine.json", {**self.manifest, "nonfinite": counts})
+            self.assert_refused(sentence)
+        self.save_json("trine.json", {**self.manifest, "nonfinite": {self.NAME: 2}})
+        self.assertEqual(self.read().returncode, 0)
+
     def test_truncated_and_unaligned_shards(self):
         self.write_model()
         path = self.folder / self.FILE
