@@ -8,12 +8,10 @@ namespace trine::compress {
 namespace {
 
 TEST(ParsePreset, ReadsQuantizerAndBits) {
-  const auto recipe = parse_preset("hqq-3bit", 64);
-  ASSERT_TRUE(recipe);
-  EXPECT_EQ(recipe->quantizer, "hqq");
-  EXPECT_EQ(recipe->bits, 3);
-  EXPECT_EQ(recipe->group_size, 64u);
-  EXPECT_EQ(recipe->preset, "hqq-3bit");
+  const auto plan = parse_preset("hqq-5bit", 32);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(*plan, (MatrixPlan{.quantizer = "hqq", .bits = 5, .group_size = 32}));
+  EXPECT_EQ(plan->rank, 0u);
 }
 
 TEST(ParsePreset, RefusesWhatIsNotAPreset) {

@@ -55,8 +55,8 @@ TEST_F(PackedRefusalTest, RefusesATruncatedShard) {
 
 TEST_F(PackedRefusalTest, RefusesANewerFormat) {
   write();
-  edit_json(manifest_path(), [](Json& json) { json["format_version"] = 2; });
-  expect_error(open(), ErrorCode::kUnsupported, {"trine.json", "version 2", "update Trine"});
+  edit_json(manifest_path(), [](Json& json) { json["format_version"] = 3; });
+  expect_error(open(), ErrorCode::kUnsupported, {"trine.json", "version 3", "update Trine"});
   edit_json(manifest_path(), [](Json& json) { json["format_version"] = 1; });
   ASSERT_TRUE(open().has_value());
   edit_json(target() / "config.json",

@@ -26,7 +26,7 @@ struct TinyPackedModel {
   std::map<std::string, std::vector<std::uint8_t>> bytes{};  ///< by stored name
   std::map<std::string, QuantizedMatrix> matrices{};         ///< by original name
   packed::Manifest manifest{.trine_version = "0.1.0",
-                            .recipe = {"hqq-3bit", "hqq", 3, 64},
+                            .recipe = {"hqq-3bit", "uniform"},
                             .source_xxh3 = "0123456789abcdef",
                             .source_tensors = 2};
 
