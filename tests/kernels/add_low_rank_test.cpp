@@ -107,7 +107,8 @@ TEST_P(AddLowRank, TouchesOnlyItsOutputs) {
                      {output.data(), 130});
   for (std::size_t at = 0; at < output.size(); ++at) {
     const std::size_t out = at % 130;
-    if (out < 64 || out >= 128) EXPECT_EQ(output[at], made.before[at]) << at;
+    if (out >= 64 && out < 128) continue;
+    EXPECT_EQ(output[at], made.before[at]) << at;
   }
 }
 

@@ -142,8 +142,7 @@ TEST(BlockCodec, PaddedRowsOfEightBitMetadataAreZeros) {
 
 TEST(BlockCodec, BytesDoNotDependOnThreads) {
   for (const int metadata_bits : {16, 8}) {
-    const auto matrix =
-        testing_support::random_quantized(130, 300, 3, 64, 6, metadata_bits);
+    const auto matrix = testing_support::random_quantized(130, 300, 3, 64, 6, metadata_bits);
     EXPECT_EQ(pack(matrix, 1), pack(matrix, 2));
   }
 }

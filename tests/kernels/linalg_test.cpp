@@ -177,7 +177,9 @@ TEST(Cholesky, FactorsAndInverts) {
       }
       EXPECT_NEAR(product, matrix[i * kSize + j], 1e-12 * 30.0);
       EXPECT_NEAR(identity, i == j ? 1.0 : 0.0, 1e-10);
-      if (j > i) EXPECT_EQ(factor[i * kSize + j], 0.0);
+      if (j > i) {
+        EXPECT_EQ(factor[i * kSize + j], 0.0);
+      }
     }
   }
 }

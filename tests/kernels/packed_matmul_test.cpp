@@ -147,8 +147,8 @@ TEST_P(PackedMatmul, ZeroInputGivesZero) {
   const QuantizedMatrix quantized =
       testing_support::random_quantized(20, 96, bits, group_size, 2, metadata_bits);
   const std::vector<std::uint8_t> blocks = pack(quantized, 1);
-  const auto outputs =
-      multiply(*table, {{20, 96, bits, group_size, metadata_bits}, blocks}, std::vector<float>(96, 0.0f), 1);
+  const auto outputs = multiply(*table, {{20, 96, bits, group_size, metadata_bits}, blocks},
+                                std::vector<float>(96, 0.0f), 1);
   for (const float output : outputs) EXPECT_EQ(output, 0.0f);
 }
 
