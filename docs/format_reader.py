@@ -2,7 +2,7 @@
 """Reads Trine's packed models, written from docs/format.md alone. Needs NumPy.
 
     python3 docs/format_reader.py MODEL_DIR                         lists the packed matrices
-    python3 docs/format_reader.py MODEL_DIR --dump OUT.safetensors  writes them dequantized, F32
+    python3 docs/format_reader.py MODEL_DIR --dump OUT.safetensors  writes their weights, F32
     python3 docs/format_reader.py MODEL_DIR --checksums             needs the package xxhash
 
 A second implementation on purpose: where it and the C++ reader differ, one of them or the
@@ -19,12 +19,16 @@ from typing import Iterator, NamedTuple
 
 import numpy as np
 
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = (1, 2)
 BITS = (2, 3, 4, 5, 6, 8)
 GROUP_SIZES = (32, 64, 128)
+METADATA_BITS = (16, 8)
+FACTOR_BITS = (3, 4, 8, 16)
+FACTOR_GROUP_SIZE = 64
 BLOCK_ROWS = 16  # outputs in a block
 CHUNK_INPUTS = 32  # inputs whose codes share `bits` lines
 LINE_BYTES = 64
+HALF_ROWS = 32  # half-precision factors are filled up to multiples of so many rows
 MAX_HEADER_BYTES = 100_000_000
 PANEL_BLOCKS = 64  # row blocks dequantized at once: 1024 outputs
 
@@ -33,13 +37,72 @@ class FormatError(ValueError):
     """The files break docs/format.md; the message says where and how."""
 
 
-class Matrix(NamedTuple):
-    name: str  # as in the original model
+class Packed(NamedTuple):
+    """Codes with scales and zeros: a matrix, or one factor of a compensator."""
+
+    name: str  # of the stored tensor
     out_features: int
     in_features: int
     bits: int
     group_size: int
-    blocks: np.ndarray  # U8 [row blocks, groups, block bytes], mapped
+    metadata_bits: int
+    row_blocks: np.ndarray  # U8 [row blocks, bytes of one], mapped
+
+    @property
+    def stored_bytes(self) -> int:
+        return self.row_blocks.nbytes
+
+    @property
+    def groups(self) -> int:
+        return -(-self.in_features // self.group_size)
+
+    @property
+    def codes_bytes(self) -> int:
+        return self.group_size // CHUNK_INPUTS * self.bits * LINE_BYTES
+
+    def shape(self) -> list[int]:
+        """What the stored tensor must have."""
+        count = -(-self.out_features // BLOCK_ROWS)
+        if self.metadata_bits == 16:
+            return [count, self.groups, self.codes_bytes + LINE_BYTES]
+        pairs = -(-self.groups // 2)
+        return [count, LINE_BYTES + self.groups * self.codes_bytes + pairs * LINE_BYTES]
+
+    def codes_offset(self, group: int) -> int:
+        if self.metadata_bits == 16:
+            return group * (self.codes_bytes + LINE_BYTES)
+        pair, second = divmod(group, 2)
+        pair_bytes = 2 * self.codes_bytes + LINE_BYTES
+        return LINE_BYTES + pair * pair_bytes + second * self.codes_bytes
+
+    def metadata_offset(self, group: int) -> int:
+        behind = self.codes_offset(group) + self.codes_bytes
+        if self.metadata_bits == 16 or group == self.groups - 1 and group % 2 == 0:
+            return behind
+        return behind + LINE_BYTES // 2 if group % 2 else behind + self.codes_bytes
+
+
+class Halves(NamedTuple):
+    """A factor in half precision."""
+
+    name: str
+    values: np.ndarray  # F16 [rank, features], mapped
+    stored_bytes: int  # with the rows that only fill lines
+
+
+class Matrix(NamedTuple):
+    name: str  # as in the original model
+    codes: Packed
+    rank: int
+    factors: tuple[Packed | Halves, ...]  # left transposed and right; empty with rank 0
+
+    @property
+    def shape(self) -> list[int]:
+        return [self.codes.out_features, self.codes.in_features]
+
+    @property
+    def stored_bytes(self) -> int:
+        return sum(part.stored_bytes for part in (self.codes, *self.factors))
 
 
 def require(condition: bool, sentence: str) -> None:
@@ -96,21 +159,52 @@ def open_shards(folder: Path) -> dict[str, tuple[str, np.ndarray]]:
     return tensors
 
 
-def open_matrix(name: str, record: dict, tensors: dict[str, tuple[str, np.ndarray]]) -> Matrix:
+def stored(name: str, tensors: dict, dtype: str, shape: list[int]) -> np.ndarray:
+    """The bytes of a tensor that must have this type and shape."""
+    require(name in tensors, f"{name} is missing")
+    description, data = tensors[name]
+    expected = f"{dtype} {shape}"
+    require(description == expected, f"{name} is {description}, not {expected}")
+    element_bytes = {"U8": 1, "F16": 2}[dtype]
+    require(data.size == np.prod(shape) * element_bytes, f"{name} has {data.size} bytes")
+    return data
+
+
+def open_packed(name: str, tensors: dict, *fields: int) -> Packed:
+    packed = Packed(name, *fields, row_blocks=np.empty(0, np.uint8))
+    data = stored(name, tensors, "U8", packed.shape())
+    require(data.ctypes.data % LINE_BYTES == 0, f"{name} is not aligned to 64 bytes")
+    return packed._replace(row_blocks=data.reshape(packed.shape()[0], -1))
+
+
+def open_factor(
+    name: str, tensors: dict, rank: int, features: int, record: dict
+) -> Packed | Halves:
+    if record["factor_bits"] != 16:
+        fields = (record["factor_bits"], FACTOR_GROUP_SIZE, record["metadata_bits"])
+        return open_packed(name, tensors, rank, features, *fields)
+    shape = [-(-rank // HALF_ROWS) * HALF_ROWS, features]
+    data = stored(name, tensors, "F16", shape).reshape(-1)
+    return Halves(name, data.view("<f2").reshape(shape)[:rank], data.nbytes)
+
+
+def open_matrix(name: str, record: dict, tensors: dict) -> Matrix:
     require(record["format"] == "affine", f"{name}: unknown format {record['format']!r}")
-    require(record["metadata_bits"] == 16, f"{name}: metadata_bits is not 16")
-    fields = ("out_features", "in_features", "bits", "group_size")
-    out_features, in_features, bits, group_size = (record[field] for field in fields)
+    require(record["metadata_bits"] in METADATA_BITS, f"{name}: metadata_bits is not 16 or 8")
+    fields = ("out_features", "in_features", "bits", "group_size", "metadata_bits")
+    out_features, in_features, bits, group_size, _ = (record[field] for field in fields)
     require(bits in BITS and group_size in GROUP_SIZES, f"{name}: unknown bits or group_size")
     require(min(out_features, in_features) > 0, f"{name}: empty")
-    block_bytes = group_size // CHUNK_INPUTS * bits * LINE_BYTES + LINE_BYTES
-    shape = [-(-out_features // BLOCK_ROWS), -(-in_features // group_size), block_bytes]
-    require(f"{name}.packed" in tensors, f"{name}.packed is missing")
-    description, data = tensors[f"{name}.packed"]
-    require(description == f"U8 {shape}", f"{name}.packed is {description}, not U8 {shape}")
-    require(data.size == np.prod(shape), f"{name}.packed has {data.size} bytes")
-    require(data.ctypes.data % LINE_BYTES == 0, f"{name}.packed is not aligned to 64 bytes")
-    return Matrix(name, out_features, in_features, bits, group_size, data.reshape(shape))
+    require(name not in tensors, f"{name} is stored twice, packed and unpacked")
+    packed = open_packed(f"{name}.packed", tensors, *(record[f] for f in fields))
+    rank = record.get("rank", 0)
+    require(0 <= rank <= min(out_features, in_features), f"{name}: rank {rank} is impossible")
+    if rank == 0:
+        return Matrix(name, packed, 0, ())
+    require(record["factor_bits"] in FACTOR_BITS, f"{name}: factor_bits is not 3, 4, 8 or 16")
+    left = open_factor(f"{name}.left", tensors, rank, out_features, record)
+    right = open_factor(f"{name}.right", tensors, rank, in_features, record)
+    return Matrix(name, packed, rank, (left, right))
 
 
 def open_model(folder: Path) -> tuple[list[Matrix], dict[str, str], dict]:
@@ -119,7 +213,7 @@ def open_model(folder: Path) -> tuple[list[Matrix], dict[str, str], dict]:
     require(declared.get("quant_method") == "trine", f"{folder}: not a packed model of Trine")
     manifest = read_json(folder / "trine.json")
     for version in (declared["format_version"], manifest["format_version"]):
-        require(version == FORMAT_VERSION, f"{folder}: format version {version} is unknown")
+        require(version in FORMAT_VERSIONS, f"{folder}: format version {version} is unknown")
     tensors, checksums = open_shards(folder), manifest["checksums"]
     require(tensors.keys() == checksums.keys(), f"{folder}: not one checksum for each tensor")
     records = manifest["matrices"]
@@ -155,32 +249,79 @@ def unpack_lanes(lines: list[np.ndarray], bits: int) -> list[np.ndarray]:
     return [code(j) for j in range(8)]
 
 
+def read_codes(packed: Packed, blocks: np.ndarray, group: int) -> np.ndarray:
+    """Codes of one group of some row blocks, [blocks, 16, group_size]."""
+    count, first = len(blocks), packed.codes_offset(group)
+    lines = blocks[:, first : first + packed.codes_bytes]
+    lines = lines.reshape(count, -1, packed.bits, LINE_BYTES)
+    lanes = unpack_lanes([lines[:, :, line] for line in range(packed.bits)], packed.bits)
+    # [blocks, chunks, operand, row, input of 4] → rows × inputs
+    codes = np.stack(lanes, axis=2).reshape(count, -1, 8, BLOCK_ROWS, 4)
+    return codes.transpose(0, 3, 1, 2, 4).reshape(count, BLOCK_ROWS, packed.group_size)
+
+
+def read_halves(packed: Packed, blocks: np.ndarray, first: int) -> np.ndarray:
+    """Two times 16 half-precision numbers from byte `first` on, float32 [2, blocks, 16]."""
+    line = np.ascontiguousarray(blocks[:, first : first + LINE_BYTES])
+    halves = line.view("<f2").astype(np.float32)
+    require(np.isfinite(halves).all(), f"{packed.name}: a scale or zero is not finite")
+    return halves.reshape(len(blocks), 2, BLOCK_ROWS).transpose(1, 0, 2)
+
+
+def read_metadata(packed: Packed, blocks: np.ndarray, group: int) -> np.ndarray:
+    """Scales and zeros of one group of some row blocks, float32 [2, blocks, 16]."""
+    first = packed.metadata_offset(group)
+    if packed.metadata_bits == 16:
+        return read_halves(packed, blocks, first)
+    scale_steps, zero_steps = read_halves(packed, blocks, 0)
+    pair = blocks[:, first : first + 2 * BLOCK_ROWS].astype(np.float32)
+    middle = np.float32((2**packed.bits - 1) / 2)
+    scales = pair[:, :BLOCK_ROWS] * scale_steps
+    zeros = (pair[:, BLOCK_ROWS:] - np.float32(128)) * zero_steps + middle
+    return np.stack([scales, zeros])
+
+
+def unpack(packed: Packed) -> Iterator[np.ndarray]:
+    """What the codes stand for as float32 panels [up to 1024 outputs, in_features]."""
+    for first in range(0, len(packed.row_blocks), PANEL_BLOCKS):
+        blocks = np.ascontiguousarray(packed.row_blocks[first : first + PANEL_BLOCKS])
+        groups = []
+        for group in range(packed.groups):
+            codes = read_codes(packed, blocks, group).astype(np.float32)
+            scales, zeros = read_metadata(packed, blocks, group)
+            groups.append((codes - zeros[:, :, None]) * scales[:, :, None])
+        weights = np.concatenate(groups, axis=2).reshape(len(blocks) * BLOCK_ROWS, -1)
+        rows = packed.out_features - first * BLOCK_ROWS
+        yield weights[:rows, : packed.in_features]
+
+
+def read_factor(factor: Packed | Halves) -> np.ndarray:
+    """A whole factor, float64 [rank, features]."""
+    if isinstance(factor, Packed):
+        return np.concatenate(list(unpack(factor))).astype(np.float64)
+    values = factor.values.astype(np.float64)
+    require(np.isfinite(values).all(), f"{factor.name}: a number is not finite")
+    return values
+
+
 def dequantize(matrix: Matrix) -> Iterator[np.ndarray]:
-    """The weights as float32 panels [up to 1024 outputs, in_features], top to bottom."""
-    bits, group_size = matrix.bits, matrix.group_size
-    codes_bytes = matrix.blocks.shape[2] - LINE_BYTES
-    for first in range(0, matrix.blocks.shape[0], PANEL_BLOCKS):
-        blocks = np.ascontiguousarray(matrix.blocks[first : first + PANEL_BLOCKS])
-        count, groups, _ = blocks.shape
-        lines = blocks[:, :, :codes_bytes].reshape(count, groups, -1, bits, LINE_BYTES)
-        lanes = unpack_lanes([lines[:, :, :, line] for line in range(bits)], bits)
-        # [blocks, groups, chunks, operand, row, input of 4] → outputs × inputs
-        codes = np.stack(lanes, axis=3).reshape(count, groups, -1, 8, BLOCK_ROWS, 4)
-        codes = codes.transpose(0, 4, 1, 2, 3, 5).reshape(count, BLOCK_ROWS, groups, group_size)
-        metadata = blocks[:, :, codes_bytes:].copy().view("<f2").astype(np.float32)
-        require(np.isfinite(metadata).all(), f"{matrix.name}: a scale or zero is not finite")
-        metadata = metadata.reshape(count, groups, 2, BLOCK_ROWS, 1)
-        scales, zeros = metadata.transpose(2, 0, 3, 1, 4)  # each [blocks, rows, groups, 1]
-        weights = (codes.astype(np.float32) - zeros) * scales
-        rows = matrix.out_features - first * BLOCK_ROWS
-        yield weights.reshape(count * BLOCK_ROWS, -1)[:rows, : matrix.in_features]
+    """The weights, compensator included, as panels [up to 1024 outputs, in_features], top to
+    bottom: exact float32 without a compensator, float64 with one."""
+    if matrix.rank == 0:
+        yield from unpack(matrix.codes)
+        return
+    left, right = (read_factor(factor) for factor in matrix.factors)
+    first = 0
+    for panel in unpack(matrix.codes):
+        yield panel + left[:, first : first + len(panel)].T @ right
+        first += len(panel)
 
 
 def dump(matrices: list[Matrix], path: Path) -> None:
     """Writes every packed matrix as F32 [out, in] under its original name to one file."""
     header, end = {}, 0
     for matrix in matrices:
-        shape = [matrix.out_features, matrix.in_features]
+        shape = matrix.shape
         first, end = end, end + 4 * shape[0] * shape[1]
         header[matrix.name] = {"dtype": "F32", "shape": shape, "data_offsets": [first, end]}
     text = json.dumps(header).encode()
@@ -211,10 +352,10 @@ def main() -> None:
     args = parser.parse_args()
     try:
         matrices, checksums, tensors = open_model(args.model)
-        print(f"{'bits':>4} {'group':>5} {'bytes':>12}  shape and name")
+        print(f"{'bits':>4} {'group':>5} {'rank':>4} {'bytes':>12}  shape and name")
         for m in matrices:
-            shape = f"[{m.out_features}, {m.in_features}]"
-            print(f"{m.bits:4} {m.group_size:5} {m.blocks.size:12}  {shape} {m.name}")
+            width = f"{m.codes.bits:4} {m.codes.group_size:5} {m.rank:4}"
+            print(f"{width} {m.stored_bytes:12}  {m.shape} {m.name}")
         if args.checksums:
             verify_checksums(checksums, tensors)
         if args.dump is not None:

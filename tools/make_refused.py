@@ -195,12 +195,18 @@ def write_manifests() -> None:
         ("group_of_48", "group_size", 48, "unsupported"),
         ("rows_zero", "out_features", 0, "malformed"),
         ("rows_absurd", "out_features", 2**50, "malformed"),
-        ("metadata_8", "metadata_bits", 8, "malformed"),
+        ("metadata_12", "metadata_bits", 12, "unsupported"),
+        ("rank_beyond_matrix", "rank", 17, "malformed"),
+        ("factors_without_width", "rank", 16, "malformed"),
+        ("factor_bits_5", "factor_bits", 5, "unsupported"),
         ("error_negative", "weight_error", -1, "malformed"),
     ]:
         broken = copy.deepcopy(matrix)
+        if field == "factor_bits":
+            broken["rank"] = 16
         broken[field] = value
         word = {"bits": "7", "group_size": "48"}.get(field, field)
+        word = "factor_bits" if name == "factors_without_width" else word
         case(name, {"matrices": {"x.weight": broken}}, code, word)
     case("nonfinite_of_none", {"nonfinite": {NORM: 0}}, "malformed", "nonfinite", NORM)
     case("nonfinite_of_a_stranger", {"nonfinite": {"nowhere.weight": 1}}, "malformed",

@@ -52,6 +52,19 @@ class PackedModel(unittest.TestCase):
         target = self.folder / name
         return target, trine_json("compress", MODEL, target, *options)
 
+    def relative_error(self, packed: Path, original: dict[str, np.ndarray]) -> float:
+        """‖W − Ŵ‖F / ‖W‖F over all matrices by the independent reader, every checksum right."""
+        matrices, checksums, tensors = format_reader.open_model(packed)
+        with contextlib.redirect_stdout(io.StringIO()):
+            format_reader.verify_checksums(checksums, tensors)
+        error = weight = 0.0
+        for matrix in matrices:
+            restored = np.concatenate(list(format_reader.dequantize(matrix)))
+            truth = original[matrix.name].astype(np.float64)
+            error += np.square(truth - restored).sum()
+            weight += np.square(truth).sum()
+        return float(np.sqrt(error / weight))
+
     def test_bytes_do_not_depend_on_threads_or_run(self):
         for preset in ("rtn-3bit", "hqq-3bit"):
             runs = [
@@ -81,16 +94,35 @@ class PackedModel(unittest.TestCase):
         original = widen_bf16(MODEL / "model.safetensors")
         for preset in PRESETS:
             packed, report = self.compress(preset, "--preset", preset)
-            matrices, checksums, tensors = format_reader.open_model(packed)
-            with contextlib.redirect_stdout(io.StringIO()):
-                format_reader.verify_checksums(checksums, tensors)
-            error = weight = 0.0
-            for matrix in matrices:
-                restored = np.concatenate(list(format_reader.dequantize(matrix)))
-                truth = original[matrix.name].astype(np.float64)
-                error += np.square(truth - restored).sum()
-                weight += np.square(truth).sum()
-            self.assertAlmostEqual(np.sqrt(error / weight), report["weight_error"], places=10)
+            error = self.relative_error(packed, original)
+            self.assertAlmostEqual(error, report["weight_error"], places=10)
+
+    def test_independent_reader_agrees_on_eight_bit_metadata(self):
+        original = widen_bf16(MODEL / "model.safetensors")
+        for preset in ("rtn-4bit", "hqq-3bit", "trine-2bit"):
+            with self.subTest(preset):
+                packed, report = self.compress(preset, "--preset", preset, "--metadata-bits", "8")
+                error = self.relative_error(packed, original)
+                self.assertAlmostEqual(error, report["weight_error"], places=10)
+
+    def test_independent_reader_agrees_on_compensators(self):
+        small = ROOT / "tests/golden/mixtral"  # ragged shapes; seconds instead of minutes
+        original = widen_bf16(small / "model.safetensors")
+        for compensator in ("milo", "milo-paper"):
+            for factor_bits in ("3", "4", "8", "16"):
+                for metadata_bits in ("8", "16"):
+                    name = f"{compensator}-{factor_bits}-{metadata_bits}"
+                    with self.subTest(name):
+                        packed = self.folder / name
+                        report = trine_json(
+                            "compress", small, packed, "--preset", "trine-3bit",
+                            "--rank", "uniform-16", "--compensator", compensator,
+                            "--factor-bits", factor_bits, "--metadata-bits", metadata_bits,
+                        )  # fmt: skip
+                        # The program subtracts left · right in fp32, the reader in double.
+                        error = self.relative_error(packed, original)
+                        self.assertAlmostEqual(error / report["weight_error"], 1.0, places=5)
+                        trine_json("verify", packed)
 
     def test_running_codes_equals_running_the_weights(self):
         """Perplexity of the packed model and of its weights written out as fp32: within 0.05 %."""

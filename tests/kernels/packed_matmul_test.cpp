@@ -62,10 +62,10 @@ double tolerance(const std::vector<float>& weights, const float* input, std::siz
 }
 
 class PackedMatmul
-    : public testing::TestWithParam<std::tuple<const KernelTable*, int, std::size_t>> {};
+    : public testing::TestWithParam<std::tuple<const KernelTable*, int, std::size_t, int>> {};
 
 TEST_P(PackedMatmul, AgreesWithScalar) {
-  const auto& [table, bits, group_size] = GetParam();
+  const auto& [table, bits, group_size, metadata_bits] = GetParam();
   const KernelTable& scalar = *runnable_tables().front();
   // Ragged rows and columns, one and several row blocks and groups, every token tile and its rest.
   const std::vector<Shape> shapes = {{16, 64, 1},  {1, 1, 1},    {17, 33, 2},  {40, 130, 3},
@@ -74,10 +74,10 @@ TEST_P(PackedMatmul, AgreesWithScalar) {
     SCOPED_TRACE(testing::Message() << shape.out_features << "x" << shape.in_features << ", "
                                     << shape.num_tokens << " tokens");
     const QuantizedMatrix quantized = testing_support::random_quantized(
-        shape.out_features, shape.in_features, bits, group_size, 7);
+        shape.out_features, shape.in_features, bits, group_size, 7, metadata_bits);
     const std::vector<std::uint8_t> blocks = pack(quantized, 1);
-    const PackedMatrixView matrix{{shape.out_features, shape.in_features, bits, group_size},
-                                  blocks};
+    const PackedMatrixView matrix{
+        {shape.out_features, shape.in_features, bits, group_size, metadata_bits}, blocks};
     const std::vector<float> weights = dequantize(matrix);
     const std::vector<float> inputs =
         testing_support::random_normal(shape.num_tokens * shape.in_features, 11);
@@ -97,11 +97,11 @@ TEST_P(PackedMatmul, AgreesWithScalar) {
 }
 
 TEST_P(PackedMatmul, ATokensResultDoesNotDependOnItsBatch) {
-  const auto& [table, bits, group_size] = GetParam();
+  const auto& [table, bits, group_size, metadata_bits] = GetParam();
   const QuantizedMatrix quantized =
-      testing_support::random_quantized(35, 200, bits, group_size, 3);
+      testing_support::random_quantized(35, 200, bits, group_size, 3, metadata_bits);
   const std::vector<std::uint8_t> blocks = pack(quantized, 1);
-  const PackedMatrixView matrix{{35, 200, bits, group_size}, blocks};
+  const PackedMatrixView matrix{{35, 200, bits, group_size, metadata_bits}, blocks};
   constexpr std::size_t kTokens = 7;
   const std::vector<float> inputs = testing_support::random_normal(kTokens * 200, 5);
   const auto together = multiply(*table, matrix, inputs, kTokens);
@@ -118,14 +118,14 @@ TEST_P(PackedMatmul, ATokensResultDoesNotDependOnItsBatch) {
 TEST_P(PackedMatmul, ExtremeCodesAndInputsDoNotOverflow) {
   // All codes at their largest against inputs at full scale: the largest sums the integer
   // arithmetic can meet, first all of one sign, then alternating.
-  const auto& [table, bits, group_size] = GetParam();
+  const auto& [table, bits, group_size, metadata_bits] = GetParam();
   const std::size_t in_features = 2 * group_size;
   QuantizedMatrix quantized =
-      testing_support::random_quantized(16, in_features, bits, group_size, 1);
+      testing_support::random_quantized(16, in_features, bits, group_size, 1, metadata_bits);
   std::fill(quantized.codes.begin(), quantized.codes.end(),
             static_cast<std::uint8_t>((1 << bits) - 1));
   const std::vector<std::uint8_t> blocks = pack(quantized, 1);
-  const PackedMatrixView matrix{{16, in_features, bits, group_size}, blocks};
+  const PackedMatrixView matrix{{16, in_features, bits, group_size, metadata_bits}, blocks};
   const std::vector<float> weights = dequantize(matrix);
   for (const bool alternating : {false, true}) {
     std::vector<float> input(in_features);
@@ -143,12 +143,12 @@ TEST_P(PackedMatmul, ExtremeCodesAndInputsDoNotOverflow) {
 }
 
 TEST_P(PackedMatmul, ZeroInputGivesZero) {
-  const auto& [table, bits, group_size] = GetParam();
+  const auto& [table, bits, group_size, metadata_bits] = GetParam();
   const QuantizedMatrix quantized =
-      testing_support::random_quantized(20, 96, bits, group_size, 2);
+      testing_support::random_quantized(20, 96, bits, group_size, 2, metadata_bits);
   const std::vector<std::uint8_t> blocks = pack(quantized, 1);
-  const auto outputs =
-      multiply(*table, {{20, 96, bits, group_size}, blocks}, std::vector<float>(96, 0.0f), 1);
+  const auto outputs = multiply(*table, {{20, 96, bits, group_size, metadata_bits}, blocks},
+                                std::vector<float>(96, 0.0f), 1);
   for (const float output : outputs) EXPECT_EQ(output, 0.0f);
 }
 
@@ -156,11 +156,13 @@ INSTANTIATE_TEST_SUITE_P(
     EveryIsa, PackedMatmul,
     testing::Combine(testing::ValuesIn(runnable_tables().begin(), runnable_tables().end()),
                      testing::Values(2, 3, 4, 5, 6, 8),
-                     testing::Values(std::size_t{32}, std::size_t{64}, std::size_t{128})),
+                     testing::Values(std::size_t{32}, std::size_t{64}, std::size_t{128}),
+                     testing::Values(16, 8)),
     [](const auto& tested) {
       return std::string(std::get<0>(tested.param)->name) + "_w" +
              std::to_string(std::get<1>(tested.param)) + "_g" +
-             std::to_string(std::get<2>(tested.param));
+             std::to_string(std::get<2>(tested.param)) + "_m" +
+             std::to_string(std::get<3>(tested.param));
     });
 
 /// Digits stand for the input to within half a step, at both ends of their range.

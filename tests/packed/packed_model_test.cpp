@@ -60,7 +60,7 @@ TEST_F(PackedModelTest, GivesBackWhatWasWritten) {
     for (const auto& [name, matrix] : model_.matrices) {
       const auto weight = model.matrix(matrix_named(name));
       ASSERT_TRUE(weight.has_value()) << sentence(weight);
-      const auto* packed = std::get_if<PackedMatrixView>(&*weight);
+      const auto* packed = models::codes_of(*weight);
       ASSERT_NE(packed, nullptr) << name;
       const std::vector<float> values = kernels::dequantize(*packed);
       for (std::size_t i = 0; i < values.size(); ++i) {
@@ -78,6 +78,34 @@ TEST_F(PackedModelTest, GivesBackWhatWasWritten) {
     EXPECT_EQ(router.shape, (std::vector<std::size_t>{2, 8}));
     EXPECT_TRUE(std::ranges::equal(router.bytes, model_.bytes.at(kRouter)));
   }
+}
+
+TEST_F(PackedModelTest, GivesBackCompensators) {
+  write();
+  const PackedModel model = open().value();
+  std::size_t num_compensators = 0;
+  for (const auto& [name, record] : model_.manifest.matrices) {
+    const auto weight = model.matrix(matrix_named(name));
+    ASSERT_TRUE(weight.has_value()) << sentence(weight);
+    const LowRankView* low_rank = models::low_rank_of(*weight);
+    ASSERT_EQ(low_rank != nullptr, record.rank > 0) << name;
+    if (low_rank == nullptr) continue;
+    ++num_compensators;
+    EXPECT_EQ(low_rank->rank, stored_rank(record.rank, record.factor_bits));
+    for (const auto& [side, factor] : {std::pair{left_name(name), &low_rank->left},
+                                       std::pair{right_name(name), &low_rank->right}}) {
+      const auto* packed = std::get_if<PackedMatrixView>(factor);
+      ASSERT_EQ(packed != nullptr, record.factor_bits != 16) << side;
+      const auto bytes =
+          packed == nullptr ? std::get<TensorView>(*factor).bytes : packed->blocks;
+      EXPECT_TRUE(std::ranges::equal(bytes, model_.bytes.at(side))) << side;
+      if (packed == nullptr) continue;
+      const QuantizedMatrix& written = model_.factors.at(side);
+      EXPECT_EQ(packed->layout, (PackedLayout{written.rows, written.cols, written.bits, 64,
+                                              record.layout.metadata_bits}));
+    }
+  }
+  EXPECT_EQ(num_compensators, 9u);
 }
 
 TEST_F(PackedModelTest, IsToldFromACheckpointByItsConfig) {
@@ -127,6 +155,51 @@ TEST_F(PackedModelTest, FindsOneFlippedBitAnywhere) {
     expect_error(verify(), ErrorCode::kChecksum, {tensor, "damaged"});
     edit_byte(target(), tensor, offset, flip_lowest_bit);
   }
+  EXPECT_TRUE(verify().has_value());
+}
+
+TEST_F(PackedModelTest, FindsOneFlippedBitInWhatVersionTwoAdded) {
+  write();
+  for (const auto& [name, record] : model_.manifest.matrices) {
+    std::vector<std::string> stored = {packed_name(name)};
+    if (record.rank > 0) stored.insert(stored.end(), {left_name(name), right_name(name)});
+    for (const std::string& tensor : stored) {
+      const std::size_t last = model_.bytes.at(tensor).size() - 1;
+      for (const std::size_t offset : {std::size_t{0}, last}) {
+        edit_byte(target(), tensor, offset, flip_lowest_bit);
+        expect_error(verify(), ErrorCode::kChecksum, {tensor, "damaged"});
+        edit_byte(target(), tensor, offset, flip_lowest_bit);
+      }
+    }
+  }
+  EXPECT_TRUE(verify().has_value());
+}
+
+TEST_F(PackedModelTest, FindsFactorsThatAreNotFinite) {
+  write();
+  bool has_tried_codes = false, has_tried_halves = false, has_tried_row_line = false;
+  const auto spoil = [this](const std::string& tensor, std::size_t offset,
+                            const char* sentence_part) {
+    const std::uint8_t before = model_.bytes.at(tensor).at(offset);
+    edit_byte(target(), tensor, offset, [](std::uint8_t) { return std::uint8_t{0x7C}; });
+    correct_checksum(target(), tensor);
+    expect_error(verify(), ErrorCode::kMalformed, {tensor, sentence_part});
+    edit_byte(target(), tensor, offset, [=](std::uint8_t) { return before; });
+    correct_checksum(target(), tensor);
+  };
+  for (const auto& [name, record] : model_.manifest.matrices) {
+    if (record.layout.metadata_bits == 8) {  // the scale step of row 0
+      spoil(packed_name(name), 1, "not finite");
+      has_tried_row_line = true;
+    }
+    if (record.rank == 0) continue;
+    const bool is_half = record.factor_bits == 16;
+    const PackedLayout left = left_layout(record.layout, record.rank, record.factor_bits);
+    const std::size_t scale = left.metadata_bits == 8 ? 0 : left.metadata_offset(0);
+    spoil(left_name(name), is_half ? 3 : scale + 1, is_half ? "not a" : "not finite");
+    (is_half ? has_tried_halves : has_tried_codes) = true;
+  }
+  EXPECT_TRUE(has_tried_codes && has_tried_halves && has_tried_row_line);
   EXPECT_TRUE(verify().has_value());
 }
 

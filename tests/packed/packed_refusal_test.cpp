@@ -55,8 +55,8 @@ TEST_F(PackedRefusalTest, RefusesATruncatedShard) {
 
 TEST_F(PackedRefusalTest, RefusesANewerFormat) {
   write();
-  edit_json(manifest_path(), [](Json& json) { json["format_version"] = 2; });
-  expect_error(open(), ErrorCode::kUnsupported, {"trine.json", "version 2", "update Trine"});
+  edit_json(manifest_path(), [](Json& json) { json["format_version"] = 3; });
+  expect_error(open(), ErrorCode::kUnsupported, {"trine.json", "version 3", "update Trine"});
   edit_json(manifest_path(), [](Json& json) { json["format_version"] = 1; });
   ASSERT_TRUE(open().has_value());
   edit_json(target() / "config.json",
@@ -139,6 +139,49 @@ TEST_F(PackedRefusalTest, RefusesAShapeTheModelDoesNotHave) {
   fs::remove_all(target());
   write();
   expect_error(open(), ErrorCode::kMalformed, {kRouter, "[8, 2]", "[2, 8]"});
+}
+
+TEST_F(PackedRefusalTest, RefusesACompensatorWithoutBothFactors) {
+  for (const auto& [name, record] : TinyPackedModel().manifest.matrices) {
+    if (record.rank == 0) continue;
+    for (const std::string& factor : {left_name(name), right_name(name)}) {
+      TinyPackedModel without;
+      testing_support::remove_tensor(without.tensors, factor);
+      const fs::path place = directory_.path() / factor;
+      ASSERT_TRUE(without.write(place).has_value());
+      expect_error(PackedModel::open(place), ErrorCode::kNotFound, {factor, name});
+    }
+  }
+}
+
+TEST_F(PackedRefusalTest, RefusesFactorsOfAnotherShape) {
+  for (const auto& [name, record] : TinyPackedModel().manifest.matrices) {
+    if (record.rank == 0) continue;
+    for (const std::string& factor : {left_name(name), right_name(name)}) {
+      TinyPackedModel spoilt;
+      auto& tensor = testing_support::tensor_named(spoilt.tensors, factor);
+      std::reverse(tensor.shape.begin(), tensor.shape.end());
+      if (tensor.shape.front() == tensor.shape.back()) continue;
+      const fs::path place = directory_.path() / factor;
+      ASSERT_TRUE(spoilt.write(place).has_value());
+      expect_error(PackedModel::open(place), ErrorCode::kMalformed, {factor, "expected"});
+    }
+  }
+}
+
+TEST_F(PackedRefusalTest, RefusesARankTheFactorsDoNotHave) {
+  write();
+  for (const auto& [name, record] : model_.manifest.matrices) {
+    if (record.rank == 0) continue;
+    // Another width: all sizes differ.
+    const int width = record.factor_bits == 16 ? 8 : 16;
+    edit_json(manifest_path(),
+              [&](Json& json) { json["matrices"][name]["factor_bits"] = width; });
+    expect_error(open(), ErrorCode::kMalformed, {left_name(name), "expected"});
+    edit_json(manifest_path(),
+              [&](Json& json) { json["matrices"][name]["factor_bits"] = record.factor_bits; });
+  }
+  EXPECT_TRUE(open().has_value());
 }
 
 TEST_F(PackedRefusalTest, RefusesPackedTensorsOutOfLine) {

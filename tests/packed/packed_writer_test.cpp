@@ -51,14 +51,14 @@ TEST_F(PackedWriterTest, WritesOneShardIndexManifestAndConfig) {
   auto config = base::read_json_file(target() / "config.json");
   ASSERT_TRUE(config.has_value()) << sentence(config);
   EXPECT_EQ(config->at("quantization_config"),
-            (base::Json{{"quant_method", "trine"}, {"format_version", 1}}));
+            (base::Json{{"quant_method", "trine"}, {"format_version", 2}}));
   config->erase("quantization_config");
   EXPECT_EQ(*config, model_.config);
 
   const auto file = base::SafetensorsFile::open(target() / "model-00001-of-00001.safetensors");
   ASSERT_TRUE(file.has_value()) << sentence(file);
   EXPECT_EQ(file->metadata(),
-            (std::map<std::string, std::string>{{"format", "pt"}, {"trine_format", "1"}}));
+            (std::map<std::string, std::string>{{"format", "pt"}, {"trine_format", "2"}}));
   std::uint64_t total = 0;
   for (const auto& [name, bytes] : model_.bytes) {
     ASSERT_NE(file->find(name), nullptr) << name;
@@ -85,7 +85,9 @@ TEST_F(PackedWriterTest, KeepsShardsSmallAndPackedTensorsAligned) {
     EXPECT_TRUE(file->data().size() <= kMost || file->tensors().size() == 1) << name;
     num_tensors += file->tensors().size();
     for (const auto& entry : file->tensors()) {
-      if (!entry.name.ends_with(".packed")) continue;
+      const bool is_packed = entry.name.ends_with(".packed") ||
+                             entry.name.ends_with(".left") || entry.name.ends_with(".right");
+      if (!is_packed) continue;
       const auto place = file->bytes(entry).data() - file->file().bytes().data();
       EXPECT_EQ(place % 64, 0) << name << " " << entry.name;
     }

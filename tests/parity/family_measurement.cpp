@@ -80,9 +80,13 @@ Result<FamilyMeasurement> measure_family(const std::string& golden_name) {
   }
   const auto measure = [&](const char* preset, double& kl, double& bits) -> Status {
     const testing_support::TemporaryDirectory folder;
-    TRINE_ASSIGN_OR_RETURN(const auto recipe, compress::parse_preset(preset, 32));
+    TRINE_ASSIGN_OR_RETURN(const MatrixPlan everywhere, compress::parse_preset(preset, 32));
+    plan::Plan plan{.preset = preset};
+    for (const MatrixSpec* matrix : compressible_matrices(original.spec())) {
+      plan.matrices[matrix->name] = everywhere;
+    }
     TRINE_RETURN_IF_ERROR(
-        compress::compress(original, recipe, folder.path() / "packed", 1, {}));
+        compress::compress(original, plan, folder.path() / "packed", {.threads = 1}, {}));
     TRINE_ASSIGN_OR_RETURN(const auto packed,
                            packed::PackedModel::open(folder.path() / "packed"));
     TRINE_RETURN_IF_ERROR(packed.verify({}));

@@ -1,6 +1,7 @@
 // The smallest packed model: made in memory, changed at will, written, and spoilt on disk.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -19,14 +20,16 @@
 namespace trine::testing_support {
 
 /// Random codes for every compressible matrix of tiny_config(), each width and group size in
-/// turn; the rest in BF16.
+/// turn; the rest in BF16. Layer 1 is what version 1 knew; in layer 0 every other matrix has 8-bit
+/// metadata and most have a compensator, each width of factors in turn.
 struct TinyPackedModel {
   base::Json config = tiny_config();
   std::vector<base::TensorPlan> tensors{};                   ///< packed ones first
   std::map<std::string, std::vector<std::uint8_t>> bytes{};  ///< by stored name
   std::map<std::string, QuantizedMatrix> matrices{};         ///< by original name
+  std::map<std::string, QuantizedMatrix> factors{};          ///< by stored name, packed ones
   packed::Manifest manifest{.trine_version = "0.1.0",
-                            .recipe = {"hqq-3bit", "hqq", 3, 64},
+                            .recipe = {"hqq-3bit", "uniform"},
                             .source_xxh3 = "0123456789abcdef",
                             .source_tensors = 2};
 
@@ -51,15 +54,46 @@ struct TinyPackedModel {
     constexpr int kWidths[] = {2, 3, 4, 5, 6, 8};
     constexpr std::size_t kGroups[] = {32, 64, 128};
     const std::size_t index = matrices.size();
-    const QuantizedMatrix matrix = random_quantized(
-        spec.out_features, spec.in_features, kWidths[index % 6], kGroups[index % 3], index);
-    const PackedLayout layout{matrix.rows, matrix.cols, matrix.bits, matrix.group_size};
-    tensors.push_back(packed::packed_tensor_plan(spec.name, layout));
-    bytes[tensors.back().name] = kernels::pack(matrix, 1);
+    const bool is_new = spec.name.find("layers.0.") != std::string::npos;
+    const QuantizedMatrix matrix =
+        random_quantized(spec.out_features, spec.in_features, kWidths[index % 6],
+                         kGroups[index % 3], index, is_new && index % 2 == 0 ? 8 : 16);
+    const PackedLayout layout{matrix.rows, matrix.cols, matrix.bits, matrix.group_size,
+                              matrix.metadata_bits};
+    packed::MatrixRecord record{layout, "hqq", 0.125};
+    if (is_new && index != 0) {
+      record.rank = 1 + index % 4;  // k_proj has 4 outputs
+      record.factor_bits = std::array{3, 4, 8, 16}[index % 4];
+      record.compensator = "milo";
+    }
+    for (const base::TensorPlan& tensor : packed::matrix_tensor_plans(spec.name, record)) {
+      tensors.push_back(tensor);
+    }
+    bytes[packed::packed_name(spec.name)] = kernels::pack(matrix, 1);
+    if (record.rank > 0) {
+      add_factor(packed::left_name(spec.name), spec.out_features, record);
+      add_factor(packed::right_name(spec.name), spec.in_features, record);
+    }
     matrices[spec.name] = matrix;
-    manifest.matrices[spec.name] = {layout, "hqq", 0.125};
-    manifest.totals.compressed_matrix_bytes += layout.total_bytes();
+    manifest.matrices[spec.name] = record;
+    manifest.totals.compressed_matrix_bytes += record.stored_bytes();
     manifest.totals.compressed_matrix_weights += layout.out_features * layout.in_features;
+  }
+
+  /// Random codes or fp16 numbers for one factor.
+  void add_factor(const std::string& name, std::size_t features,
+                  const packed::MatrixRecord& record) {
+    if (record.factor_bits < 16) {
+      factors[name] = random_quantized(record.rank, features, record.factor_bits,
+                                       kFactorGroupSize, features, record.layout.metadata_bits);
+      bytes[name] = kernels::pack(factors[name], 1);
+      return;
+    }
+    std::vector<std::uint8_t>& data = bytes[name];
+    data.resize(2 * stored_rank(record.rank, 16) * features);
+    for (std::size_t i = 0; i < 2 * record.rank * features; ++i) {
+      data[i] = static_cast<std::uint8_t>(i % 64);  // finite whatever the order of bytes
+    }
   }
 
   /// Appends every tensor and finishes.

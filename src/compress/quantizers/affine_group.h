@@ -54,9 +54,10 @@ struct Range {
 }
 
 /// A group whose weights are all equal, stored exactly when the value is an fp16 number:
-/// code 0 means −zero · scale = value.
+/// code 0 means −zero · scale = value. A group of zeros takes the smallest scale, because with
+/// 8-bit metadata the largest scale of a row decides how finely all its scales are kept.
 [[nodiscard]] inline AffineGroup flat_group(float value) noexcept {
-  if (value == 0.0f) return {1.0f, 0.0f};
+  if (value == 0.0f) return {kSmallestScale, 0.0f};
   return {value > 0.0f ? value : -value, value > 0.0f ? -1.0f : 1.0f};
 }
 

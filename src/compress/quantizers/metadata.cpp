@@ -24,7 +24,9 @@ RowGrid::RowGrid(std::span<const float> scales, std::span<const float> zeros, in
   for (const float scale : scales) largest = std::max(largest, scale);
   for (const float zero : zeros) farthest = std::max(farthest, std::abs(zero - middle_));
   scale_step_ = std::max(f16_at_least(largest / 255.0f), kSmallestScale);
-  zero_step_ = f16_at_least(farthest / 127.0f);
+  // Zeros this near the middle are stored as the middle: a step of a 127th of so little would be
+  // below what fp32 resolves beside 127.5, and 2^-8 of a code changes no error by 1 %.
+  zero_step_ = farthest < 0x1p-8f ? 0.0f : f16_at_least(farthest / 127.0f);
 }
 
 float RowGrid::rounded_scale(float scale) const noexcept {

@@ -64,8 +64,9 @@ class Trine final : public Quantizer {
         grid = flat_group(group.weights[0]);
       } else {
         const AffineSolver solver(group.weights, importance, options.bits);
-        grid = (options.start == nullptr ? solver.solve() : solver.descend(start(first + index)))
-                   .grid;
+        grid =
+            (options.start == nullptr ? solver.solve() : solver.descend(start(first + index)))
+                .grid;
       }
       ++index;
       group.scale = grid.scale;

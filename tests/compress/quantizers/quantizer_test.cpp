@@ -177,13 +177,13 @@ TEST_P(AnyQuantizer, RefusesWhatItCannotStore) {
   EXPECT_EQ(large.error().code, ErrorCode::kUnsupported);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, AnyQuantizer, testing::Values("rtn", "hqq"),
+INSTANTIATE_TEST_SUITE_P(All, AnyQuantizer, testing::Values("rtn", "hqq", "trine"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 TEST(Registry, UnknownNameListsTheKnownOnes) {
   const auto quantizer = quantizer_named("magic");
   ASSERT_FALSE(quantizer);
-  EXPECT_EQ(quantizer.error().message, "quantizer \"magic\" is not known; known: rtn, hqq");
+  EXPECT_EQ(quantizer.error().message, "quantizer \"magic\" is not known; known: rtn, hqq, trine");
 }
 
 }  // namespace

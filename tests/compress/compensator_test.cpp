@@ -1,0 +1,173 @@
+// Compensators: what they promise on every width of codes, metadata and factors.
+#include "compress/compensators/compensator.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "compress/matrix_compressor.h"
+#include "compress/residual.h"
+#include "kernels/block_codec.h"
+#include "support/expect_error.h"
+#include "support/random_matrices.h"
+
+namespace trine::compress {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::sentence;
+
+constexpr std::size_t kRows = 72, kCols = 100, kRank = 8;
+
+/// Normal weights with a strong product of rank 4 in them, as trained weights have.
+std::vector<float> structured_weights() {
+  auto values = testing_support::random_normal(kRows * kCols, 1, 0.02);
+  const auto left = testing_support::random_normal(kRows * 4, 2, 0.15);
+  const auto right = testing_support::random_normal(kCols * 4, 3, 0.15);
+  for (std::size_t at = 0; at < values.size(); ++at) {
+    for (std::size_t k = 0; k < 4; ++k) {
+      values[at] += left[at / kCols * 4 + k] * right[at % kCols * 4 + k];
+    }
+  }
+  return values;
+}
+
+/// fp32 numbers of a stored factor.
+std::vector<float> numbers_of(const std::vector<std::uint8_t>& bytes,
+                              const PackedLayout& layout, int factor_bits) {
+  if (factor_bits < 16) return kernels::dequantize({layout, bytes});
+  std::vector<float> numbers;
+  for (std::size_t i = 0; i < kRank * layout.in_features; ++i) {
+    numbers.push_back(
+        f16_to_float(static_cast<std::uint16_t>(bytes[2 * i] | bytes[2 * i + 1] << 8)));
+  }
+  return numbers;
+}
+
+/// ‖W − Ŵ − left·right‖F² from the stored bytes alone.
+double recomputed_error(const std::vector<float>& weights, const CompressedMatrix& matrix,
+                        const MatrixPlan& plan) {
+  const auto codes = kernels::dequantize({matrix.layout, matrix.blocks});
+  const auto left =
+      numbers_of(matrix.factors.left, left_layout(matrix.layout, kRank, plan.factor_bits),
+                 plan.factor_bits);
+  const auto right =
+      numbers_of(matrix.factors.right, right_layout(matrix.layout, kRank, plan.factor_bits),
+                 plan.factor_bits);
+  double error = 0.0;
+  for (std::size_t at = 0; at < weights.size(); ++at) {
+    double restored = codes[at];
+    for (std::size_t k = 0; k < kRank; ++k) {
+      restored +=
+          static_cast<double>(left[k * kRows + at / kCols]) * right[k * kCols + at % kCols];
+    }
+    error += std::pow(weights[at] - restored, 2);
+  }
+  return error;
+}
+
+class AnyCompensator
+    : public testing::TestWithParam<std::tuple<const char*, const char*, int, int>> {
+ protected:
+  [[nodiscard]] static MatrixPlan plan() {
+    const auto& [compensator, quantizer, factor_bits, metadata_bits] = GetParam();
+    return {quantizer, 3, 64, metadata_bits, kRank, factor_bits, compensator};
+  }
+  [[nodiscard]] Result<CompressedMatrix> compress(int threads) const {
+    return compress_matrix("some.weight", {kRows, kCols, weights_}, plan(), {}, threads);
+  }
+
+  std::vector<float> weights_ = structured_weights();
+};
+
+TEST_P(AnyCompensator, ReportedErrorIsThatOfTheStoredBytes) {
+  const auto matrix = compress(1);
+  ASSERT_TRUE(matrix) << sentence(matrix);
+  const double expected = recomputed_error(weights_, *matrix, plan());
+  // Left · right is subtracted in fp32 before the error is taken in double.
+  EXPECT_NEAR(matrix->error.error, expected, 1e-5 * expected);
+  EXPECT_NEAR(matrix->error.weights, squared_norm({kRows, kCols, weights_}), 1e-9);
+}
+
+TEST_P(AnyCompensator, TraceFallsAndTheResultIsBetterThanCodesAlone) {
+  const auto matrix = compress(1);
+  ASSERT_TRUE(matrix) << sentence(matrix);
+  ASSERT_GE(matrix->trace.size(), 2u);
+  const double best = *std::min_element(matrix->trace.begin(), matrix->trace.end());
+  EXPECT_LT(best, matrix->trace.front());
+  EXPECT_LT(matrix->trace.back(), matrix->trace.front());
+  const auto alone = compress_matrix("some.weight", {kRows, kCols, weights_},
+                                     {plan().quantizer, 3, 64, plan().metadata_bits}, {}, 1);
+  ASSERT_TRUE(alone) << sentence(alone);
+  EXPECT_TRUE(alone->trace.empty());
+  EXPECT_LT(matrix->error.error, alone->error.error);
+}
+
+TEST_P(AnyCompensator, BytesDoNotDependOnThreads) {
+  const auto one = compress(1), three = compress(3);
+  ASSERT_TRUE(one && three);
+  EXPECT_EQ(one->blocks, three->blocks);
+  EXPECT_EQ(one->factors.left, three->factors.left);
+  EXPECT_EQ(one->factors.right, three->factors.right);
+  EXPECT_EQ(one->trace, three->trace);
+  EXPECT_EQ(one->error.error, three->error.error);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AnyCompensator,
+                         testing::Combine(testing::Values("milo", "milo-paper"),
+                                          testing::Values("hqq", "trine"),
+                                          testing::Values(3, 4, 8, 16), testing::Values(16, 8)),
+                         [](const auto& tested) {
+                           std::string name = std::get<0>(tested.param);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name + "_" + std::get<1>(tested.param) + "_w" +
+                                  std::to_string(std::get<2>(tested.param)) + "_m" +
+                                  std::to_string(std::get<3>(tested.param));
+                         });
+
+TEST(Milo, KeepsItsBestIterate) {
+  const auto weights = structured_weights();
+  for (const int factor_bits : {3, 16}) {
+    const MatrixPlan plan{"trine", 3, 64, 8, kRank, factor_bits, "milo"};
+    const auto matrix = compress_matrix("w", {kRows, kCols, weights}, plan, {}, 1);
+    ASSERT_TRUE(matrix) << sentence(matrix);
+    // The last quantizer pass may still improve on the best of the trace, never lose.
+    EXPECT_LE(matrix->error.relative(),
+              *std::min_element(matrix->trace.begin(), matrix->trace.end()) * (1.0 + 1e-5));
+  }
+}
+
+TEST(Milo, BeatsItsPublishedFormAtTheSameBytes) {
+  const auto weights = structured_weights();
+  const auto error_of = [&](const char* compensator) {
+    const MatrixPlan plan{"trine", 3, 64, 8, kRank, 3, compensator};
+    return compress_matrix("w", {kRows, kCols, weights}, plan, {}, 1).value().error.error;
+  };
+  EXPECT_LT(error_of("milo"), error_of("milo-paper"));
+}
+
+TEST(AllCompensators, TakeAMatrixOfZeros) {
+  const std::vector<float> zeros(kRows * kCols, 0.0f);
+  for (const char* compensator : {"milo", "milo-paper"}) {
+    for (const int factor_bits : {3, 16}) {
+      for (const int metadata_bits : {16, 8}) {
+        const MatrixPlan plan{"trine", 3, 64, metadata_bits, kRank, factor_bits, compensator};
+        const auto matrix = compress_matrix("w", {kRows, kCols, zeros}, plan, {}, 1);
+        ASSERT_TRUE(matrix) << sentence(matrix);
+        EXPECT_EQ(matrix->error.relative(), 0.0);
+      }
+    }
+  }
+}
+
+TEST(CompensatorRegistry, UnknownNameListsTheKnownOnes) {
+  expect_error(compensator_named("magic"), ErrorCode::kUnsupported,
+               {"compensator \"magic\" is not known; known: milo, milo-paper"});
+}
+
+}  // namespace
+}  // namespace trine::compress

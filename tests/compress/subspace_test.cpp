@@ -1,0 +1,116 @@
+// Randomized low-rank approximation of a matrix whose singular values are known.
+#include "compress/subspace.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "compress/residual.h"
+#include "kernels/linalg/dense_algebra.h"
+#include "support/random_matrices.h"
+
+namespace trine::compress {
+namespace {
+
+constexpr std::size_t kRows = 90, kCols = 70, kSize = 40;
+
+double singular_value(std::size_t index) {
+  return 8.0 * std::pow(0.7, static_cast<double>(index));
+}
+
+/// U diag(singular values) Vᵀ with random orthonormal U and V.
+std::vector<float> known_matrix() {
+  auto u = testing_support::random_normal(kRows * kSize, 1);
+  auto v = testing_support::random_normal(kCols * kSize, 2);
+  kernels::orthonormalize(u, kRows, kSize, 1);
+  kernels::orthonormalize(v, kCols, kSize, 1);
+  std::vector<float> matrix(kRows * kCols);
+  for (std::size_t row = 0; row < kRows; ++row) {
+    for (std::size_t col = 0; col < kCols; ++col) {
+      double sum = 0.0;
+      for (std::size_t k = 0; k < kSize; ++k) {
+        sum += singular_value(k) * u[row * kSize + k] * v[col * kSize + k];
+      }
+      matrix[row * kCols + col] = static_cast<float>(sum);
+    }
+  }
+  return matrix;
+}
+
+/// What no product of this rank can be nearer than.
+double best_error(std::size_t rank) {
+  double sum = 0.0;
+  for (std::size_t k = rank; k < kSize; ++k) sum += std::pow(singular_value(k), 2);
+  return std::sqrt(sum);
+}
+
+double error_of(std::vector<float> matrix, const LowRankFactors& factors) {
+  subtract_low_rank(matrix, factors, 1);
+  return std::sqrt(squared_norm(matrix));
+}
+
+double row_norm(const std::vector<float>& factor, std::size_t row, std::size_t width) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < width; ++i) sum += std::pow(factor[row * width + i], 2);
+  return std::sqrt(sum);
+}
+
+TEST(RandomizedSvd, FindsTheKnownSingularValues) {
+  const auto matrix = known_matrix();
+  for (const std::size_t rank : {1u, 8u, 16u}) {
+    const auto factors = randomized_svd({kRows, kCols, matrix}, rank, 2, 5, 1);
+    ASSERT_EQ(factors.left.size(), rank * kRows);
+    ASSERT_EQ(factors.right.size(), rank * kCols);
+    for (std::size_t k = 0; k < rank; ++k) {
+      // √σ on both sides. Without oversampling the last directions are caught less exactly.
+      const double left = row_norm(factors.left, k, kRows);
+      const double right = row_norm(factors.right, k, kCols);
+      EXPECT_NEAR(left, right, 1e-3 * right) << k;
+      EXPECT_LE(left * right, singular_value(k) * 1.0001);
+      EXPECT_GE(left * right, singular_value(k) * (k + 4 < rank ? 0.999 : 0.9)) << k;
+    }
+    const double error = error_of(matrix, factors);
+    EXPECT_GE(error, best_error(rank) * 0.9999);
+    EXPECT_LE(error, best_error(rank) * 1.05) << rank;
+  }
+}
+
+TEST(RandomizedSvd, DoesNotDependOnThreads) {
+  const auto matrix = known_matrix();
+  const auto one = randomized_svd({kRows, kCols, matrix}, 8, 2, 5, 1);
+  const auto three = randomized_svd({kRows, kCols, matrix}, 8, 2, 5, 3);
+  EXPECT_EQ(one.left, three.left);
+  EXPECT_EQ(one.right, three.right);
+}
+
+TEST(RandomizedSvd, RankBeyondTheMatrixsOwnLeavesNothing) {
+  const auto left = testing_support::random_normal(kRows * 3, 3);
+  const auto right = testing_support::random_normal(kCols * 3, 4);
+  std::vector<float> matrix(kRows * kCols);
+  for (std::size_t at = 0; at < matrix.size(); ++at) {
+    for (std::size_t k = 0; k < 3; ++k) {
+      matrix[at] += left[at / kCols * 3 + k] * right[at % kCols * 3 + k];
+    }
+  }
+  const double norm = std::sqrt(squared_norm(matrix));
+  EXPECT_LT(error_of(matrix, randomized_svd({kRows, kCols, matrix}, 8, 2, 5, 1)), 1e-5 * norm);
+  const std::vector<float> nothing(kRows * kCols, 0.0f);
+  EXPECT_EQ(error_of(nothing, randomized_svd({kRows, kCols, nothing}, 8, 2, 5, 1)), 0.0);
+}
+
+TEST(WarmSubspace, ComesCloserAtEveryCall) {
+  const auto matrix = known_matrix();
+  WarmSubspace subspace(8, 7);
+  double last = 1e9;
+  for (int call = 0; call < 6; ++call) {
+    const double error = error_of(matrix, subspace.approximate({kRows, kCols, matrix}, 1, 1));
+    EXPECT_LE(error, last * 1.00001) << call;
+    last = error;
+  }
+  EXPECT_LE(last, best_error(8) * 1.001);
+  EXPECT_GE(last, best_error(8) * 0.9999);
+}
+
+}  // namespace
+}  // namespace trine::compress
