@@ -11,6 +11,7 @@
 #include "kernels/kernel_table.h"
 #include "packed/packed_model.h"
 #include "parity/golden_model.h"
+#include "plan/presets.h"
 #include "runtime/engine.h"
 #include "support/temporary_directory.h"
 
@@ -80,7 +81,9 @@ Result<FamilyMeasurement> measure_family(const std::string& golden_name) {
   }
   const auto measure = [&](const char* preset, double& kl, double& bits) -> Status {
     const testing_support::TemporaryDirectory folder;
-    TRINE_ASSIGN_OR_RETURN(const MatrixPlan everywhere, compress::parse_preset(preset, 32));
+    TRINE_ASSIGN_OR_RETURN(const plan::Preset parsed, plan::parse_preset(preset));
+    MatrixPlan everywhere = parsed.inputs.matrix;
+    everywhere.group_size = 32;
     plan::Plan plan{.preset = preset};
     for (const MatrixSpec* matrix : compressible_matrices(original.spec())) {
       plan.matrices[matrix->name] = everywhere;
