@@ -96,8 +96,11 @@ TEST(Manifest, ReadsVersionOne) {
   // As version 1 wrote it: no compensators, and what a recipe was then.
   Json json = to_json(example());
   json["format_version"] = 1;
-  json["recipe"] = {{"preset", "rtn-4bit"}, {"quantizer", "rtn"}, {"bits", 4},
-                    {"group_size", 32},     {"metadata_bits", 16}};
+  json["recipe"] = {{"preset", "rtn-4bit"},
+                    {"quantizer", "rtn"},
+                    {"bits", 4},
+                    {"group_size", 32},
+                    {"metadata_bits", 16}};
   json["matrices"].erase(kCompensated);
   json["matrices"][kName].erase("rank");
   const auto read = parse_manifest(json, "trine.json");

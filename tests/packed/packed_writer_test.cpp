@@ -85,8 +85,8 @@ TEST_F(PackedWriterTest, KeepsShardsSmallAndPackedTensorsAligned) {
     EXPECT_TRUE(file->data().size() <= kMost || file->tensors().size() == 1) << name;
     num_tensors += file->tensors().size();
     for (const auto& entry : file->tensors()) {
-      const bool is_packed = entry.name.ends_with(".packed") ||
-                             entry.name.ends_with(".left") || entry.name.ends_with(".right");
+      const bool is_packed = entry.name.ends_with(".packed") || entry.name.ends_with(".left") ||
+                             entry.name.ends_with(".right");
       if (!is_packed) continue;
       const auto place = file->bytes(entry).data() - file->file().bytes().data();
       EXPECT_EQ(place % 64, 0) << name << " " << entry.name;

@@ -31,7 +31,8 @@ inline void add_byte_metadata(QuantizedMatrix& matrix, base::Random& random) {
   const auto levels = static_cast<double>(std::uint64_t{1} << matrix.bits);
   matrix.metadata_bits = 8;
   for (std::size_t row = 0; row < matrix.rows; ++row) {
-    matrix.scale_steps.push_back(as_f16(kLargestScale / 256.0 * (0.5 + 0.49 * random.uniform())));
+    matrix.scale_steps.push_back(
+        as_f16(kLargestScale / 256.0 * (0.5 + 0.49 * random.uniform())));
     matrix.zero_steps.push_back(as_f16(0.6 * levels / 128.0 * (0.2 + 0.8 * random.uniform())));
     for (std::size_t group = 0; group < matrix.num_groups(); ++group) {
       const auto scale = static_cast<float>(1 + random.next() % 255);

@@ -137,14 +137,14 @@ class ReaderTest(unittest.TestCase):
         self,
         bits: int = 3,
         group_size: int = 64,
-        out: int = 35,
-        inputs: int = 150,
+        shape: tuple[int, int] = (35, 150),
         metadata_bits: int = 16,
-        rank: int = 0,
-        factor_bits: int = 0,
+        compensator: tuple[int, int] = (0, 0),
         version: int = 2,
     ) -> np.ndarray:
-        """Writes the model; returns the weights it stands for, without the compensator's part."""
+        """Writes the model; returns the weights it stands for, without the part of the
+        compensator, which is given as (rank, factor_bits)."""
+        (out, inputs), (rank, factor_bits) = shape, compensator
         matrix = Affine(out, inputs, bits, group_size, metadata_bits)
         self.tensors = {f"{self.NAME}.packed": matrix.packed()}
         record = {
@@ -215,14 +215,14 @@ class Reading(ReaderTest):
             for group_size in (32, 64, 128):
                 for metadata_bits in (16, 8):
                     with self.subTest(bits=bits, group_size=group_size, metadata=metadata_bits):
-                        weights = self.write_model(bits, group_size, 17, 150, metadata_bits)
+                        weights = self.write_model(bits, group_size, (17, 150), metadata_bits)
                         self.assertEqual(weights.shape, (17, 150))
                         np.testing.assert_array_equal(self.dumped(), weights)
 
     def test_pairs_of_groups_and_those_alone(self):
         for groups in (1, 2, 3, 4, 5):
             with self.subTest(groups):
-                weights = self.write_model(4, 32, 17, 32 * groups - 3, metadata_bits=8)
+                weights = self.write_model(4, 32, (17, 32 * groups - 3), metadata_bits=8)
                 np.testing.assert_array_equal(self.dumped(), weights)
 
     def test_compensators(self):
@@ -230,7 +230,7 @@ class Reading(ReaderTest):
             for rank, metadata_bits in ((1, 16), (16, 8), (33, 8)):
                 with self.subTest(factor_bits=factor_bits, rank=rank, metadata=metadata_bits):
                     weights = self.write_model(
-                        2, 32, 35, 70, metadata_bits, rank, factor_bits
+                        2, 32, (35, 70), metadata_bits, (rank, factor_bits)
                     ).astype(np.float64)
                     weights += self.left.T.astype(np.float64) @ self.right.astype(np.float64)
                     # Sums of 33 products in double, then rounded to float32 once.
@@ -242,9 +242,9 @@ class Reading(ReaderTest):
         np.testing.assert_array_equal(self.dumped(), weights)
 
     def test_more_outputs_than_one_panel(self):
-        weights = self.write_model(bits=2, group_size=32, out=1030, inputs=32)
+        weights = self.write_model(2, 32, (1030, 32))
         np.testing.assert_array_equal(self.dumped(), weights)
-        weights = self.write_model(2, 32, 1030, 32, 8, rank=2, factor_bits=16)
+        weights = self.write_model(2, 32, (1030, 32), 8, compensator=(2, 16))
         expected = weights + self.left.T @ self.right
         np.testing.assert_allclose(self.dumped(), expected, atol=1e-5)
 
@@ -252,7 +252,7 @@ class Reading(ReaderTest):
         self.write_model()
         row = "   3    64    0         4032  [35, 150] model.layers.0.up.weight\n"
         self.assertIn(row, self.read().stdout)  # 3 row blocks × 3 groups × 448 bytes
-        self.write_model(metadata_bits=8, rank=5, factor_bits=16)
+        self.write_model(metadata_bits=8, compensator=(5, 16))
         # 3 row blocks × (64 + 3 · 384 + 2 · 64), and 2 · 32 · (35 + 150) of factors
         row = "   3    64    5        15872  [35, 150] model.layers.0.up.weight\n"
         self.assertIn(row, self.read().stdout)
@@ -305,7 +305,7 @@ class Refusing(ReaderTest):
             (lambda: self.manifest["matrices"][self.NAME].update(rank=17), "left is U8"),
         ):
             with self.subTest(sentence):
-                self.write_model(metadata_bits=8, rank=16, factor_bits=4)
+                self.write_model(metadata_bits=8, compensator=(16, 4))
                 spoil()
                 self.tensors = {n: np.ascontiguousarray(t) for n, t in self.tensors.items()}
                 self.manifest["checksums"] = dict.fromkeys(self.tensors, "0" * 16)
@@ -334,7 +334,7 @@ class Refusing(ReaderTest):
         self.tensors[f"{self.NAME}.packed"][2, :64].view("<f2")[1] = np.nan
         save_tensors(self.folder / self.FILE, self.tensors)
         self.assert_refused("not finite", "--dump", str(self.folder / "dumped"))
-        self.write_model(rank=3, factor_bits=16)
+        self.write_model(compensator=(3, 16))
         self.tensors[f"{self.NAME}.right"][2, 7] = np.inf
         save_tensors(self.folder / self.FILE, self.tensors)
         self.assert_refused("not finite", "--dump", str(self.folder / "dumped"))

@@ -183,7 +183,8 @@ INSTANTIATE_TEST_SUITE_P(All, AnyQuantizer, testing::Values("rtn", "hqq", "trine
 TEST(Registry, UnknownNameListsTheKnownOnes) {
   const auto quantizer = quantizer_named("magic");
   ASSERT_FALSE(quantizer);
-  EXPECT_EQ(quantizer.error().message, "quantizer \"magic\" is not known; known: rtn, hqq, trine");
+  EXPECT_EQ(quantizer.error().message,
+            "quantizer \"magic\" is not known; known: rtn, hqq, trine");
 }
 
 }  // namespace
