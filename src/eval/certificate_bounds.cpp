@@ -8,7 +8,7 @@
 namespace trine::eval {
 namespace {
 
-/// Squarings of AAᵀ: the Frobenius norm of n × n overestimates by at most n^(1/2^(kSquarings + 2)).
+/// Squarings of AAᵀ: (AAᵀ)^16.
 constexpr int kSquarings = 4;
 
 /// fl(M·Mᵀ) divided by its Frobenius norm; `norm` becomes that norm.
