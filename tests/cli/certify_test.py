@@ -33,7 +33,7 @@ class Certify(unittest.TestCase):
         for layer in report["layers"]:
             for block in ("attention", "experts", "stream"):
                 change = layer[block]
-                self.assertGT(change["mean_observed"], 0)
+                self.assertGreater(change["mean_observed"], 0)
                 for bound in ("step", "norm", "probability"):
                     self.assertLessEqual(change["largest_ratio"][bound], 1)
                     self.assertGreater(change["mean_bound"][bound], change["mean_observed"])
