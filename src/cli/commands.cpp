@@ -11,6 +11,7 @@ DeclareCommand declare_plan;
 DeclareCommand declare_compress;
 DeclareCommand declare_verify;
 DeclareCommand declare_eval;
+DeclareCommand declare_certify;
 DeclareCommand declare_generate;
 DeclareCommand declare_bench;
 
@@ -24,6 +25,7 @@ constexpr std::array kCommands = {
     Command{"compress", "Make a packed model out of a checkpoint", declare_compress},
     Command{"verify", "Check that a model is intact", declare_verify},
     Command{"eval", "Measure perplexity and closeness to the original", declare_eval},
+    Command{"certify", "Bound what packing can change, and check it on text", declare_certify},
     Command{"generate", "Continue a prompt", declare_generate},
     Command{"bench", "Time prefill and decode beside the machine's limit", declare_bench},
 };
