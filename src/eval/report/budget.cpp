@@ -149,9 +149,10 @@ std::string render_budget(const ReportData& data) {
   std::string rows;
   for (const Step& step : steps) rows += table_row(step, sum.total(), false);
   return fmt::format(
-      "{}</ul>\n{}<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Bytes by "
-      "role\">\n<table class=\"plain\">\n<caption>Bytes of tensors, padding included; factors "
-      "with their own scales.</caption>\n<thead><tr><th scope=\"col\">role</th>"
+      "<p class=\"note\">Bytes of tensors, padding included; factors with their own scales."
+      "</p>\n{}</ul>\n{}<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+      "aria-label=\"Bytes by "
+      "role\">\n<table class=\"plain\">\n<thead><tr><th scope=\"col\">role</th>"
       "<th scope=\"col\">matrices</th>{}<th scope=\"col\">together</th>"
       "<th scope=\"col\">share</th><th scope=\"col\">bits per weight</th></tr></thead>\n"
       "<tbody>\n{}{}</tbody>\n</table>\n</div>\n",

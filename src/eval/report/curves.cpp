@@ -73,10 +73,11 @@ std::string table(const std::vector<const Curve*>& curves) {
         first, first, last, last, change, change);
   }
   return fmt::format(
-      "<details>\n<summary>The curves as numbers</summary>\n<div class=\"scroll\" "
+      "<details>\n<summary>The curves as numbers</summary>\n<p class=\"note\">{} of {} "
+      "matrices, the largest last error first.</p>\n<div class=\"scroll\" "
       "role=\"region\" tabindex=\"0\" aria-label=\"Convergence by matrix\">\n"
-      "<table class=\"plain sortable\">\n<caption>{} of {} matrices, the largest last error "
-      "first.</caption>\n<thead><tr><th scope=\"col\">matrix</th><th scope=\"col\">iterations"
+      "<table class=\"plain sortable\">\n<thead><tr><th scope=\"col\">matrix</th><th "
+      "scope=\"col\">iterations"
       "</th><th scope=\"col\">first error</th><th scope=\"col\" aria-sort=\"descending\">last "
       "error</th><th scope=\"col\">change</th></tr></thead>\n<tbody>\n{}</tbody>\n</table>\n"
       "</div>\n</details>\n",
@@ -90,13 +91,16 @@ std::string render_curves(const ReportData& data) {
   const std::vector<const Curve*> curves = sorted(data.curves);
   std::string json =
       curve_json(fmt::format("median of {} matrices", curves.size()), median_of(data.curves));
+  // From the worst to the best at even steps: the worst alone would lie on one another.
   const std::size_t lines = std::min(curves.size(), kMostLines);
-  for (std::size_t i = 0; i < lines; ++i)
-    json += ',' + curve_json(curves[i]->matrix, *curves[i]);
+  for (std::size_t i = 0; i < lines; ++i) {
+    const std::size_t rank = lines == 1 ? 0 : i * (curves.size() - 1) / (lines - 1);
+    json += ',' + curve_json(curves[rank]->matrix, *curves[rank]);
+  }
   return fmt::format(
-      "<p>Relative error ‖W − Ŵ‖F / ‖W‖F after each iteration between quantizer and "
-      "compensator: "
-      "the median of {} matrices, and the {} that ended worst.</p>\n"
+      "<p class=\"note\">Relative error ‖W − Ŵ‖ / ‖W‖ (Frobenius) after each iteration between "
+      "quantizer and compensator: the median of {} matrices, and {} of them from the one that "
+      "ended worst to the one that ended best.</p>\n"
       "<div class=\"chart\"><canvas id=\"curves\" role=\"img\" aria-label=\"Relative error by "
       "iteration; the table below has its numbers\"></canvas></div>\n"
       "<ul class=\"key\" id=\"curve-key\"></ul>\n"

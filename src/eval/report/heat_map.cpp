@@ -33,9 +33,11 @@ class Scale {
     }
     is_logarithmic_ = low_ > 0.0 && high_ > kLogarithmicSpan * low_;
     const double size = std::max(std::fabs(low_), std::fabs(high_));
-    if (size > 0.0 && (size < 0.01 || size >= 1e5)) {
+    if (size > 0.0 && (size < 0.03 || size >= 1e5)) {
       exponent_ = static_cast<int>(std::floor(std::log10(size)));
     }
+    const double shown = size * std::pow(10.0, -exponent_);
+    decimals_ = shown >= 100.0 ? 0 : shown >= 10.0 ? 1 : shown >= 1.0 ? 2 : 3;
   }
 
   [[nodiscard]] double low() const noexcept { return low_; }
@@ -54,13 +56,15 @@ class Scale {
     return std::clamp(static_cast<int>(share * kLevels), 0, kLevels - 1);
   }
   [[nodiscard]] std::string show(double value) const {
-    return show_number(value * std::pow(10.0, -exponent_));
+    const double scaled = value * std::pow(10.0, -exponent_);
+    return show_fixed(scaled, scaled == std::round(scaled) ? 0 : decimals_);
   }
 
  private:
   double low_ = 0.0, high_ = 0.0;
   bool is_logarithmic_ = false;
   int exponent_ = 0;
+  int decimals_ = 0;  ///< the same in every cell, but none for whole numbers
 };
 
 /// "−3" as superscript characters, which need no markup inside a label.
@@ -168,11 +172,10 @@ std::string render_heat_map(const HeatMap& map) {
   const auto num_columns = static_cast<std::size_t>(std::count(used.begin(), used.end(), true));
   const std::string title = escape_html(map.title);
   return fmt::format(
-      "{}<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{} by {}\">\n"
-      "<table class=\"map{}\">\n<caption>{}</caption>\n{}{}</table>\n</div>\n",
-      legend(map, scale), title, escape_html(map.row_title),
-      num_columns > kMostNumbers ? " tight" : "", escape_html(map.note), head(map, used),
-      body(map, used, scale));
+      "<p class=\"note\">{}</p>\n{}<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+      "aria-label=\"{} by {}\">\n<table class=\"map{}\">\n{}{}</table>\n</div>\n",
+      escape_html(map.note), legend(map, scale), title, escape_html(map.row_title),
+      num_columns > kMostNumbers ? " tight" : "", head(map, used), body(map, used, scale));
 }
 
 }  // namespace trine::eval::report

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -116,15 +117,25 @@ std::string show_count(std::uint64_t count) {
   return scaled(static_cast<double>(count), "", kUnits);
 }
 
-std::string show_number(double value) {
+std::string show_fixed(double value, int decimals) {
   if (!std::isfinite(value)) return "–";
+  std::string text = fmt::format("{:.{}f}", std::fabs(value), decimals);
+  const bool is_zero = text.find_first_not_of("0.") == std::string::npos;
+  return value < 0.0 && !is_zero ? "−" + text : text;
+}
+
+std::string show_number(double value) {
   const double size = std::fabs(value);
-  if (size != 0.0 && (size < 1e-3 || size >= 1e6)) return fmt::format("{:.2g}", value);
-  if (size >= 100.0) return fmt::format("{:.0f}", value);
-  std::string text = fmt::format("{:.{}f}", value, size >= 10.0 ? 1 : size >= 1.0 ? 2 : 3);
+  if (size == 0.0 || !std::isfinite(value)) return show_fixed(value, 0);
+  if (size < 1e-4 || size >= 1e6) {
+    return (value < 0.0 ? "−" : "") + fmt::format("{:.2e}", size);
+  }
+  const int magnitude = static_cast<int>(std::floor(std::log10(size)));
+  std::string text = show_fixed(value, std::max(0, 2 - magnitude));
+  if (text.find('.') == std::string::npos) return text;
   while (text.back() == '0') text.pop_back();
   if (text.back() == '.') text.pop_back();
-  return text == "-0" ? "0" : text;
+  return text;
 }
 
 }  // namespace trine::eval::report

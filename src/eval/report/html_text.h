@@ -21,8 +21,11 @@ namespace trine::eval::report {
 /// 15475968 → "15.48 M".
 [[nodiscard]] std::string show_count(std::uint64_t count);
 
-/// Three significant digits without an exponent where that is short: "0.143", "-1.2", "3",
-/// "4.1e-05". Infinite and NaN are "–".
+/// "−0.120" with so many decimals; a real minus sign. Infinite and NaN are "–".
+[[nodiscard]] std::string show_fixed(double value, int decimals);
+
+/// Three significant digits, without an exponent where that is short: "0.143", "−1.2", "3",
+/// "4.10e-05".
 [[nodiscard]] std::string show_number(double value);
 
 }  // namespace trine::eval::report

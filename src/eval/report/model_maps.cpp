@@ -40,7 +40,7 @@ constexpr Measure kMeasures[] = {
      "Rank of the low-rank compensator; of an expert the mean of its matrices, by their "
      "weights.",
      [](const Matrix& m) { return if_packed(m, m.rank); }, Combination::kMean},
-    {"weight-error", "Weight error", "‖W − Ŵ‖F / ‖W‖F",
+    {"weight-error", "Weight error", "‖W − Ŵ‖ / ‖W‖, Frobenius",
      "Compensator included; of an expert over all of its weights. Without the original all "
      "weights are taken to be equally large.",
      [](const Matrix& m) { return m.weight_error; }, Combination::kRootMeanSquare},

@@ -19,7 +19,15 @@ struct Section {
   std::string id{};
   std::string title{};
   std::string html{};
+  bool is_narrow = false;  ///< two of them stand side by side where there is room
 };
+
+bool is_narrow(const HeatMap& map) {
+  constexpr std::size_t kMostColumns = 10;
+  std::size_t columns = 0;
+  for (const HeatMapColumns& group : map.columns) columns += group.labels.size();
+  return columns <= kMostColumns;
+}
 
 std::vector<Section> sections_of(const ReportData& data) {
   std::vector<Section> sections = {{"summary", "Summary", render_summary(data)},
@@ -30,7 +38,7 @@ std::vector<Section> sections_of(const ReportData& data) {
       html += fmt::format("<details>\n<summary>Every matrix apart</summary>\n{}</details>\n",
                           render_heat_map(map.by_projection));
     }
-    sections.push_back({map.map.id, map.map.title, std::move(html)});
+    sections.push_back({map.map.id, map.map.title, std::move(html), is_narrow(map.map)});
   }
   if (std::string curves = render_curves(data); !curves.empty()) {
     sections.push_back({"convergence", "Convergence", std::move(curves)});
@@ -63,9 +71,9 @@ std::string render_page(const ReportData& data) {
   for (const Section& section : sections_of(data)) {
     links += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", section.id, section.title);
     body += fmt::format(
-        "<section id=\"{0}\" aria-labelledby=\"{0}-title\">\n<h2 id=\"{0}-title\">{1}</h2>\n"
+        "<section id=\"{0}\" aria-labelledby=\"{0}-title\"{3}>\n<h2 id=\"{0}-title\">{1}</h2>\n"
         "{2}</section>\n",
-        section.id, section.title, section.html);
+        section.id, section.title, section.html, section.is_narrow ? " class=\"narrow\"" : "");
   }
   std::string chart;  // 200 kB that only curves need
   if (!data.curves.empty()) chart = fmt::format("<script>{}</script>\n", chart_script());

@@ -92,7 +92,7 @@ if (curveData && window.Chart) {
       sample.append(stroke);
       const name = document.createElement('span');
       name.className = 'name';
-      name.textContent = ` ${curve.label}`;
+      name.textContent = curve.label;
       item.append(sample, name);
       return item;
     }));

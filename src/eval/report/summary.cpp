@@ -52,7 +52,7 @@ std::string compression_entries(const ReportData& data,
                                          static_cast<double>(data.num_parameters)),
                "every stored byte over every parameter") +
          entry("Weight error", fmt::format("{:.5f}", compression.weight_error),
-               "‖W − Ŵ‖F / ‖W‖F over all compressed matrices") +
+               "‖W − Ŵ‖ / ‖W‖ over all compressed matrices, Frobenius") +
          entry("Method", method_of(compression), budget_of(compression));
 }
 
@@ -69,12 +69,11 @@ std::string quality_row(std::string_view name, const std::string& original,
 }
 
 std::string quality_table(const Quality& quality) {
-  std::string text =
-      "<h3>Quality</h3>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
-      "aria-label=\"Quality\">\n<table class=\"plain\">\n";
-  text += fmt::format(
-      "<caption>On {}: {} windows of {} tokens ({}), {} tokens scored; ± one standard "
-      "error.</caption>\n",
+  std::string text = fmt::format(
+      "<h3>Quality</h3>\n<p class=\"note\">On {}: {} windows of {} tokens ({}), {} tokens "
+      "scored; "
+      "± one standard error.</p>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+      "aria-label=\"Quality\">\n<table class=\"plain\">\n",
       name_html(quality.text), quality.windows, quality.window, escape_html(quality.protocol),
       quality.scored_tokens);
   text +=

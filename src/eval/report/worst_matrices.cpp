@@ -60,9 +60,8 @@ std::string optional_cell(const std::optional<double>& value) {
 std::string row(const Matrix& matrix, const Known& known) {
   const auto bytes = static_cast<double>(matrix.stored_bytes());
   const auto weights = static_cast<double>(matrix.num_weights());
-  std::string text = fmt::format("<tr><th scope=\"row\" class=\"name\">{}</th><td>{}</td>",
-                                 escape_html(matrix.name), escape_html(matrix.role));
-  text += cell(fmt::format("{} × {}", matrix.out_features, matrix.in_features), weights);
+  std::string text =
+      fmt::format("<tr><th scope=\"row\" class=\"name\">{}</th>", escape_html(matrix.name));
   if (known.packed) {
     const bool packed = matrix.is_packed;
     text += optional_cell(matrix.weight_error);
@@ -81,16 +80,18 @@ std::string row(const Matrix& matrix, const Known& known) {
   }
   if (known.kurtosis) text += optional_cell(matrix.excess_kurtosis);
   if (known.row_variance) text += optional_cell(matrix.max_row_variance);
+  text += fmt::format("<td>{}</td>", escape_html(matrix.role));
+  text += cell(fmt::format("{} × {}", matrix.out_features, matrix.in_features), weights);
   text += cell(show_bytes(matrix.stored_bytes()), bytes);
-  if (weights > 0) text += cell(fmt::format("{:.3f}", 8.0 * bytes / weights), bytes / weights);
-  return text + "</tr>\n";
+  const double bits_per_weight = weights > 0.0 ? 8.0 * bytes / weights : 0.0;
+  return text + cell(fmt::format("{:.3f}", bits_per_weight), bits_per_weight) + "</tr>\n";
 }
 
 }  // namespace
 
 std::string render_worst_matrices(const ReportData& data) {
   const Known known = known_of(data.matrices);
-  std::string heads = head("matrix") + head("role") + head("outputs × inputs");
+  std::string heads = head("matrix");
   if (known.packed) {
     heads += head("weight error", true) + head("bits") + head("group") + head("quantizer");
   } else {
@@ -99,14 +100,16 @@ std::string render_worst_matrices(const ReportData& data) {
   if (known.ranks) heads += head("rank");
   if (known.kurtosis) heads += head("kurtosis", !known.packed);
   if (known.row_variance) heads += head("max row variance");
-  heads += head("size") + head("bits per weight");
+  heads += head("role") + head("outputs × inputs") + head("size") + head("bits per weight");
   std::string rows;
   const std::vector<const Matrix*> worst = worst_of(data.matrices);
   for (const Matrix* matrix : worst) rows += row(*matrix, known);
   return fmt::format(
-      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Matrices\">\n"
-      "<table class=\"plain sortable\">\n<caption>{} of {} matrices, the largest {} "
-      "first.</caption>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>\n</div>\n",
+      "<p class=\"note\">{} of {} matrices, the largest {} first. Click a column's head to "
+      "sort "
+      "by it.</p>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+      "aria-label=\"Matrices\">\n<table class=\"plain "
+      "sortable\">\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>\n</div>\n",
       worst.size(), data.matrices.size(),
       known.packed     ? "weight error"
       : known.kurtosis ? "kurtosis"
