@@ -9,6 +9,15 @@
 
 namespace trine {
 
+/// Where in the model a matrix lies.
+struct MatrixPlace {
+  bool is_encoder = false;  ///< in a layer of the encoder
+  std::uint64_t layer = 0;
+  std::optional<std::uint64_t> expert{};  ///< index of the routed expert it belongs to
+  /// "gate_proj", "q_proj", …; "cross q_proj" in cross attention
+  std::string projection{};
+};
+
 /// One weight matrix.
 struct MatrixInspection {
   std::string name{};
@@ -26,6 +35,10 @@ struct MatrixInspection {
   int factor_bits = 0;                   ///< of the compensator's factors
   std::optional<double> weight_error{};  ///< packed only: ‖W − Ŵ‖F / ‖W‖F
   std::uint64_t stored_bytes = 0;
+  std::uint64_t codes_bytes = 0;       ///< packed only, padding included
+  std::uint64_t scales_bytes = 0;      ///< packed only: scales and zeros
+  std::uint64_t factors_bytes = 0;     ///< of the compensator, their scales included
+  std::optional<MatrixPlace> place{};  ///< absent outside of layers: embedding, head
 };
 
 /// Sums over the matrices of one role.
@@ -38,8 +51,10 @@ struct RoleInspection {
 
 /// How a packed model was made.
 struct CompressionInspection {
-  std::string preset{};     ///< empty when a budget was asked for
-  std::string allocator{};  ///< who chose bits and ranks
+  std::string preset{};                            ///< empty when a budget was asked for
+  std::string allocator{};                         ///< who chose bits and ranks
+  std::optional<double> budget_bits_per_weight{};  ///< the budget, if it was one
+  std::optional<std::uint64_t> budget_bytes{};     ///< the same, of the whole model
   double bits_per_weight = 0.0;  ///< of the compressed matrices, everything stored counted
   double weight_error = 0.0;     ///< over all compressed matrices
   std::uint64_t original_bytes = 0;

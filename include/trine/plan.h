@@ -26,6 +26,8 @@ struct PlanOptions {
   std::uint64_t group_size = 64;   ///< 32, 64 or 128 inputs share a scale and a zero
   int metadata_bits = 16;          ///< of scales and zeros: 16, or 8 with a second level per row
   std::optional<int> attention_bits{};  ///< of attention, dense and shared experts
+  /// Scales every matrix back by what least squares shrank it. Absent: for budgets only.
+  std::optional<bool> unbiased{};
   std::string quantizer{};         ///< empty: that of the preset
   std::string score{};             ///< what expert-mixed ranks experts by; empty: "combined"
   std::vector<int> levels{};       ///< bits of expert-mixed, highest first; empty: 3, 2

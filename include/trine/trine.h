@@ -10,6 +10,7 @@
 #include <trine/evaluate.h>
 #include <trine/inspect.h>
 #include <trine/progress.h>
+#include <trine/report.h>
 #include <trine/result.h>
 #include <trine/verify.h>
 

@@ -1,5 +1,6 @@
 #include <trine/inspect.h>
 
+#include "api/matrix_places.h"
 #include "api/opened_model.h"
 
 namespace trine {
@@ -34,6 +35,9 @@ Result<MatrixInspection> inspect_matrix(const api::OpenedModel& model, const Mat
   matrix.rank = record.rank;
   matrix.factor_bits = record.factor_bits;
   matrix.stored_bytes = record.stored_bytes();
+  matrix.codes_bytes = layout.num_row_blocks() * layout.num_groups() * layout.codes_bytes();
+  matrix.scales_bytes = layout.total_bytes() - matrix.codes_bytes;
+  matrix.factors_bytes = matrix.stored_bytes - layout.total_bytes();
   matrix.weight_error = record.weight_error;
   return matrix;
 }
@@ -97,8 +101,12 @@ Result<ModelInspection> inspect_model(const std::string& path) {
   TRINE_ASSIGN_OR_RETURN(const api::OpenedModel model, api::open_model(path));
   ModelInspection result;
   describe_shape(model.spec(), result);
+  const auto places = api::matrix_places(model.spec());
   for (const MatrixSpec* spec : all_matrices(model.spec())) {
     TRINE_ASSIGN_OR_RETURN(auto matrix, inspect_matrix(model, *spec));
+    if (const auto place = places.find(spec->name); place != places.end()) {
+      matrix.place = place->second;
+    }
     add_to_roles(matrix, result.roles);
     result.num_parameters += matrix.out_features * matrix.in_features;
     result.matrices.push_back(std::move(matrix));
@@ -106,9 +114,15 @@ Result<ModelInspection> inspect_model(const std::string& path) {
   if (model.packed) {
     const packed::Manifest& manifest = model.packed->manifest();
     result.stored_bytes = manifest.totals.stored_bytes;
-    result.compression = CompressionInspection{
-        manifest.recipe.preset, manifest.recipe.allocator, manifest.totals.bits_per_weight(), manifest.totals.weight_error,
-        manifest.totals.original_bytes, manifest.trine_version};
+    result.compression =
+        CompressionInspection{.preset = manifest.recipe.preset,
+                              .allocator = manifest.recipe.allocator,
+                              .budget_bits_per_weight = manifest.recipe.bits_per_weight,
+                              .budget_bytes = manifest.recipe.memory_bytes,
+                              .bits_per_weight = manifest.totals.bits_per_weight(),
+                              .weight_error = manifest.totals.weight_error,
+                              .original_bytes = manifest.totals.original_bytes,
+                              .trine_version = manifest.trine_version};
   } else {
     result.stored_bytes = model.original->total_weight_bytes();
   }

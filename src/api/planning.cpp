@@ -65,6 +65,7 @@ Result<ErrorTable> read_or_measure(const checkpoint::Checkpoint& source,
   if (!options.quantizer.empty()) grid.quantizers = {options.quantizer};
   if (!options.compensator.empty()) grid.compensator = options.compensator;
   grid.factor_bits = options.factor_bits;
+  grid.unbiased = options.unbiased.value_or(true);
   TRINE_ASSIGN_OR_RETURN(
       ErrorTable table,
       compress::measure_errors(source, grid, known.moments.empty() ? nullptr : &known.moments,
@@ -106,6 +107,7 @@ void override_with(const PlanOptions& options, plan::Preset& preset) {
   plan::AllocatorInputs& inputs = preset.inputs;
   inputs.matrix.group_size = options.group_size;
   inputs.matrix.metadata_bits = options.metadata_bits;
+  inputs.matrix.unbiased = options.unbiased.value_or(false);
   if (!options.quantizer.empty()) inputs.matrix.quantizer = options.quantizer;
   if (!options.allocator.empty()) preset.allocator = options.allocator;
   if (!options.compensator.empty()) preset.compensator = options.compensator;

@@ -1,11 +1,13 @@
 // trine inspect
 #include <trine/inspect.h>
+#include <trine/report.h>
 
 #include <fmt/format.h>
 
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/progress_display.h"
 #include "cli/shared_options.h"
 
 namespace trine::cli {
@@ -14,6 +16,7 @@ namespace {
 struct Options {
   std::string model{};
   bool matrices = false;
+  ReportOptions report{};  ///< without an output no report is written
 };
 
 Json to_json(const MatrixInspection& matrix) {
@@ -25,7 +28,12 @@ Json to_json(const MatrixInspection& matrix) {
                {"bits", matrix.bits},
                {"stored_bytes", matrix.stored_bytes}};
   if (matrix.group_size != 0) json["group_size"] = matrix.group_size;
+  if (matrix.rank != 0) json["rank"] = matrix.rank;
   if (matrix.weight_error) json["weight_error"] = *matrix.weight_error;
+  if (matrix.place) {
+    json["layer"] = matrix.place->layer;
+    if (matrix.place->expert) json["expert"] = *matrix.place->expert;
+  }
   return json;
 }
 
@@ -130,8 +138,51 @@ std::string describe(const ModelInspection& model, bool matrices) {
 Status run_inspect(const Options& options, Output& output) {
   const Result<ModelInspection> model = inspect_model(options.model);
   if (!model) return tl::unexpected<Error>(model.error());
-  output.result(to_json(*model), describe(*model, options.matrices));
+  Json json = to_json(*model);
+  std::string text = describe(*model, options.matrices);
+  if (!options.report.output.empty()) {
+    const Result<ReportSummary> report = [&] {
+      ProgressDisplay display("reporting");
+      return write_report(options.model, options.report, display.callback());
+    }();
+    if (!report) return tl::unexpected<Error>(report.error());
+    json["report"] = {{"html", options.report.output},
+                      {"bytes_written", report->bytes_written},
+                      {"seconds", report->seconds},
+                      {"peak_rss_bytes", report->peak_rss_bytes}};
+    text += fmt::format("\n\nreport        {}, {}, in {}", options.report.output,
+                        format_bytes(static_cast<double>(report->bytes_written)),
+                        format_duration(report->seconds));
+  }
+  output.result(json, text);
   return {};
+}
+
+/// --html and what goes into that file.
+void add_report_options(CLI::App& app, ReportOptions& report) {
+  CLI::Option* html = app.add_option(
+      "--html", report.output, "Write a report for a browser: one file that needs no network");
+  const auto add = [&](const char* name, std::string& value, const char* what) {
+    return app.add_option(name, value, what)->needs(html);
+  };
+  add("--reference", report.reference,
+      "The original: its size, kurtosis and variances of its weights go into the report");
+  CLI::Option* text =
+      add("--text", report.text_file,
+          "UTF-8 text: the report has perplexity, with --reference also that of "
+          "the original, KL divergence, top-1 and routing agreement");
+  app.add_option("--window", report.window,
+                 "Tokens run together (default: 2048, or the model's positions if fewer)")
+      ->needs(text);
+  add("--init-checkpoint", report.init_checkpoint,
+      "Routers before training, a checkpoint or one safetensors file: the report has the "
+      "change "
+      "of their norms");
+  add("--stats", report.statistics,
+      "Statistics of trine calibrate: the report has the use of experts");
+  add("--trace", report.trace,
+      "CSV of matrix,iteration,relative_error: the report has curves of convergence");
+  add_engine_options(app, report.engine);
 }
 
 }  // namespace
@@ -141,12 +192,15 @@ std::function<Status(Output&)> declare_inspect(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   add_model_argument(app, options->model);
   app.add_flag("--matrices", options->matrices, "List every matrix (--json always does)");
+  add_report_options(app, options->report);
   add_json_option(app);
   app.footer(
       "Examples:\n"
       "  trine inspect models/tiny-mixtral\n"
       "  trine inspect tiny-3bit --matrices\n"
-      "  trine inspect tiny-3bit --json | jq .compression");
+      "  trine inspect tiny-3bit --json | jq .compression\n"
+      "  trine inspect tiny-3bit --html tiny-3bit.html --reference models/tiny-mixtral \\\n"
+      "      --text models/tiny-mixtral/sample.txt --stats tiny.trinestats");
   return [options](Output& output) { return run_inspect(*options, output); };
 }
 

@@ -39,6 +39,8 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
       ->capture_default_str();
   app.add_option("--attention-bits", options.attention_bits,
                  "Bits of attention, dense feed-forwards and shared experts");
+  app.add_flag("--unbiased,!--least-squares", options.unbiased,
+               "Scale matrices back by what least squares shrank them [budgets: yes, presets: no]");
   app.add_option("--quantizer", options.quantizer, "rtn, hqq or trine [that of the preset]");
   app.add_option("--score", options.score,
                  "What expert-mixed ranks experts by, for example combined, router-norm-change, "

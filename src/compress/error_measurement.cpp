@@ -29,7 +29,8 @@ std::vector<MatrixPlan> candidates_for(const MatrixSpec& matrix, const Candidate
                             .bits = bits,
                             .group_size = group_size,
                             .metadata_bits = metadata_bits,
-                            .rank = rank};
+                            .rank = rank,
+                            .unbiased = grid.unbiased};
             if (rank > 0) {
               plan.factor_bits = grid.factor_bits;
               plan.compensator = grid.compensator;

@@ -24,6 +24,7 @@ struct CandidateGrid {
   std::vector<int> rank_bits{2, 3, 4};
   std::string compensator = "milo";
   int factor_bits = 3;
+  bool unbiased = true;
 };
 
 /// Measured by really compressing: the errors are those of the stored bytes. One matrix per thread

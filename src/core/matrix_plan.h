@@ -21,6 +21,9 @@ struct MatrixPlan {
   std::size_t rank = 0;           ///< of the compensator; 0: none
   int factor_bits = 3;            ///< of the compensator's factors: 3, 4, 8, or 16 for fp16
   std::string compensator{};      ///< a name of compress/compensators/registry.cpp; empty: none
+  /// Ŵ is scaled until Σ W·Ŵ = Σ W²: least squares alone shrinks a matrix by its squared error,
+  /// and a chain of shrunken matrices loses more than the error it saved.
+  bool unbiased = false;
 
   [[nodiscard]] bool operator==(const MatrixPlan&) const = default;
 };

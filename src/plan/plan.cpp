@@ -110,7 +110,8 @@ base::Json to_json(const MatrixPlan& plan) {
                      {"bits", plan.bits},
                      {"group_size", plan.group_size},
                      {"metadata_bits", plan.metadata_bits},
-                     {"rank", plan.rank}};
+                     {"rank", plan.rank},
+                     {"unbiased", plan.unbiased}};
   if (plan.rank > 0) {
     json["factor_bits"] = plan.factor_bits;
     json["compensator"] = plan.compensator;
@@ -145,6 +146,7 @@ Result<MatrixPlan> parse_matrix_plan(const base::JsonFields& fields) {
   TRINE_ASSIGN_OR_RETURN(const auto rank, fields.integer_or("rank", 0, kMostRank, 0));
   TRINE_ASSIGN_OR_RETURN(const auto factor_bits, fields.integer_or("factor_bits", 1, 16, 3));
   TRINE_ASSIGN_OR_RETURN(plan.compensator, fields.string_or("compensator", ""));
+  TRINE_ASSIGN_OR_RETURN(plan.unbiased, fields.boolean_or("unbiased", false));
   plan.bits = static_cast<int>(bits);
   plan.group_size = static_cast<std::size_t>(group_size);
   plan.metadata_bits = static_cast<int>(metadata);
