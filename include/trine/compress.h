@@ -10,10 +10,10 @@
 namespace trine {
 
 struct CompressOptions {
-  PlanOptions plan{};       ///< used unless there is a plan file
-  std::string plan_file{};  ///< a plan as `trine plan` writes it
+  PlanOptions plan{};        ///< used unless there is a plan file
+  std::string plan_file{};   ///< a plan as `trine plan` writes it
   std::string trace_file{};  ///< CSV to write: matrix,iteration,relative_error; empty: none
-  int threads = 0;  ///< 0: all processors; the output is the same for any number
+  int threads = 0;           ///< 0: all processors; the output is the same for any number
   /// Whether a model with infinities or NaNs is compressed rather than refused: they are packed
   /// as 0, and stay what they are in tensors that are copied. trine.json counts them.
   bool allow_nonfinite = false;

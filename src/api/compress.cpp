@@ -10,9 +10,9 @@
 namespace trine {
 namespace {
 
-Result<plan::Plan> plan_for(const checkpoint::Checkpoint& source, const CompressOptions& options,
-                            const api::KnownInputs& known, int threads,
-                            const ProgressCallback& progress) {
+Result<plan::Plan> plan_for(const checkpoint::Checkpoint& source,
+                            const CompressOptions& options, const api::KnownInputs& known,
+                            int threads, const ProgressCallback& progress) {
   if (options.plan_file.empty()) {
     return api::make_plan(source, options.plan, known, threads, progress);
   }
@@ -20,8 +20,8 @@ Result<plan::Plan> plan_for(const checkpoint::Checkpoint& source, const Compress
   TRINE_ASSIGN_OR_RETURN(plan::Plan plan, plan::parse_plan(json, options.plan_file));
   TRINE_RETURN_IF_ERROR(plan::check_plan(source.spec(), plan, options.plan_file));
   if (plan.statistics_xxh3 != known.xxh3) {
-    return fail(ErrorCode::kInvalidArgument,
-                "{}: was made with statistics {}, but {} given", options.plan_file,
+    return fail(ErrorCode::kInvalidArgument, "{}: was made with statistics {}, but {} given",
+                options.plan_file,
                 plan.statistics_xxh3.empty() ? "of none" : plan.statistics_xxh3,
                 known.xxh3.empty() ? "none were" : known.xxh3 + " were");
   }

@@ -39,9 +39,10 @@ std::vector<std::string> explain(const ModelSpec& spec, const plan::Plan& plan) 
     }
   }
   if (const auto budget = plan.scores.find("budget"); budget != plan.scores.end()) {
-    lines.push_back(fmt::format("cost {:.6g}; no plan of these candidates within the budget can "
-                                "cost less than {:.6g}",
-                                budget->second.at("cost"), budget->second.at("lower_bound")));
+    lines.push_back(
+        fmt::format("cost {:.6g}; no plan of these candidates within the budget can "
+                    "cost less than {:.6g}",
+                    budget->second.at("cost"), budget->second.at("lower_bound")));
   }
   return lines;
 }

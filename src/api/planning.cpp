@@ -38,17 +38,16 @@ Result<plan::RouterMatrices> read_initial_routers(const std::string& path,
       return fail(ErrorCode::kNotFound, "{}: tensor {} is missing", path, tensor_of(router));
     }
     const std::vector<std::size_t> expected = {router.out_features, router.in_features};
-    const TensorView view{entry->dtype, {entry->shape.begin(), entry->shape.end()},
-                          file.bytes(*entry)};
-    const bool is_float = view.dtype == DType::kF32 || view.dtype == DType::kF16 ||
-                          view.dtype == DType::kBF16;
+    const TensorView view{
+        entry->dtype, {entry->shape.begin(), entry->shape.end()}, file.bytes(*entry)};
+    const bool is_float =
+        view.dtype == DType::kF32 || view.dtype == DType::kF16 || view.dtype == DType::kBF16;
     if (view.shape != expected || !is_float) {
       return fail(ErrorCode::kMalformed, "{}: {} is {} [{}], expected numbers [{}, {}]", path,
                   tensor_of(router), name_of(view.dtype), fmt::join(view.shape, ", "),
                   router.out_features, router.in_features);
     }
-    routers[router.name] =
-        kernels::widened(view, router.out_features, router.in_features, 1);
+    routers[router.name] = kernels::widened(view, router.out_features, router.in_features, 1);
   }
   return routers;
 }
@@ -73,8 +72,9 @@ Result<ErrorTable> read_or_measure(const checkpoint::Checkpoint& source,
   if (!options.error_table.empty()) {
     const std::string text = compress::to_json(table).dump();
     if (text.size() > kMostTableBytes) {
-      return fail(ErrorCode::kUnsupported, "{}: the error table would take {} bytes, at most {}",
-                  options.error_table, text.size(), kMostTableBytes);
+      return fail(ErrorCode::kUnsupported,
+                  "{}: the error table would take {} bytes, at most {}", options.error_table,
+                  text.size(), kMostTableBytes);
     }
     TRINE_RETURN_IF_ERROR(base::write_file_atomically(options.error_table, text));
   }
@@ -89,8 +89,8 @@ Result<std::uint64_t> budget_of(const checkpoint::Checkpoint& source,
     for (const MatrixSpec* matrix : compressible_matrices(source.spec())) {
       weights += matrix->out_features * matrix->in_features;
     }
-    return static_cast<std::uint64_t>(*options.bits_per_weight *
-                                      static_cast<double>(weights) / 8.0);
+    return static_cast<std::uint64_t>(*options.bits_per_weight * static_cast<double>(weights) /
+                                      8.0);
   }
   const std::uint64_t untouched = untouched_bytes(source);
   if (*options.memory_bytes < untouched) {
@@ -130,10 +130,9 @@ Result<KnownInputs> read_known_inputs(const std::string& statistics_file,
   KnownInputs known;
   if (statistics_file.empty()) return known;
   const ModelSpec& spec = source.spec();
-  TRINE_ASSIGN_OR_RETURN(
-      const auto stored,
-      calibrate::read_statistics(statistics_file, spec,
-                                 calibrate::identity_of(spec, source.config())));
+  TRINE_ASSIGN_OR_RETURN(const auto stored, calibrate::read_statistics(
+                                                statistics_file, spec,
+                                                calibrate::identity_of(spec, source.config())));
   TRINE_ASSIGN_OR_RETURN(const auto file, base::MappedFile::open(statistics_file));
   known.xxh3 = base::to_hex(base::xxh3(file.bytes()));
   known.statistics = shrunk_statistics(stored.statistics, spec);
@@ -169,8 +168,8 @@ Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source, const PlanOpt
                              const KnownInputs& known, int threads,
                              const base::ProgressSink& progress) {
   const bool has_budget = options.bits_per_weight || options.memory_bytes;
-  if (has_budget && (!options.preset.empty() ||
-                     (options.bits_per_weight && options.memory_bytes))) {
+  if (has_budget &&
+      (!options.preset.empty() || (options.bits_per_weight && options.memory_bytes))) {
     return fail(ErrorCode::kInvalidArgument,
                 "give one of a preset, bits per weight and memory, not several");
   }
@@ -194,18 +193,16 @@ Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source, const PlanOpt
   const bool needs_weights =
       preset.allocator == "expert-mixed" || !preset.rank_strategy.empty();
   if (needs_weights) {
-    TRINE_ASSIGN_OR_RETURN(weights,
-                           plan::measure_weights(spec, source,
-                                                 initial.empty() ? nullptr : &initial, threads,
-                                                 progress));
+    TRINE_ASSIGN_OR_RETURN(
+        weights, plan::measure_weights(spec, source, initial.empty() ? nullptr : &initial,
+                                       threads, progress));
     inputs.score_inputs.weights = &weights;
   }
   if (!known.xxh3.empty()) inputs.score_inputs.statistics = &known.statistics;
   ErrorTable errors;
-  const bool scores_errors = inputs.score.find("error") != std::string::npos ||
-                             inputs.score == "hessian";
-  if (preset.allocator == "error" ||
-      (preset.allocator == "expert-mixed" && scores_errors)) {
+  const bool scores_errors =
+      inputs.score.find("error") != std::string::npos || inputs.score == "hessian";
+  if (preset.allocator == "error" || (preset.allocator == "expert-mixed" && scores_errors)) {
     TRINE_ASSIGN_OR_RETURN(errors, read_or_measure(source, options, known, threads, progress));
     inputs.score_inputs.errors = &errors;
   }
@@ -224,8 +221,8 @@ Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source, const PlanOpt
                                          .rounds_to_step = preset.compensator != "milo-paper",
                                          .compensator = preset.compensator,
                                          .factor_bits = options.factor_bits};
-    TRINE_RETURN_IF_ERROR(plan::apply_rank_strategy(preset.rank_strategy, spec, rank_inputs,
-                                                    rank_options, plan));
+    TRINE_RETURN_IF_ERROR(
+        plan::apply_rank_strategy(preset.rank_strategy, spec, rank_inputs, rank_options, plan));
   }
   TRINE_RETURN_IF_ERROR(plan::check_plan(spec, plan, "plan"));
   return plan;

@@ -20,8 +20,8 @@ namespace trine::api {
 struct KnownInputs {
   std::string xxh3{};  ///< of the statistics file; empty: nothing is known
   ModelStatistics statistics{};
-  std::map<std::string, std::vector<float>> diagonals{};        ///< by site
-  std::map<std::string, compress::InputMoments> moments{};      ///< by matrix
+  std::map<std::string, std::vector<float>> diagonals{};    ///< by site
+  std::map<std::string, compress::InputMoments> moments{};  ///< by matrix
   std::map<std::string, double> use{};  ///< share of tokens, by matrix of a routed expert
 };
 
@@ -33,8 +33,7 @@ struct KnownInputs {
 [[nodiscard]] std::uint64_t untouched_bytes(const checkpoint::Checkpoint& source);
 
 [[nodiscard]] Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source,
-                                           const PlanOptions& options,
-                                           const KnownInputs& known, int threads,
-                                           const base::ProgressSink& progress);
+                                           const PlanOptions& options, const KnownInputs& known,
+                                           int threads, const base::ProgressSink& progress);
 
 }  // namespace trine::api

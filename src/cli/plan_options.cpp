@@ -20,9 +20,10 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
                  "Checkpoint, or safetensors file with the routers, from before training");
   app.add_option("--errors", options.error_table,
                  "Measured errors: read if the file exists, else measured and kept there");
-  app.add_option("--rank", options.rank,
-                 "Ranks of compensators: uniform-R, dense-R, sparse-R, frequency-R, kurtosis-R, "
-                 "joined by +");
+  app.add_option(
+      "--rank", options.rank,
+      "Ranks of compensators: uniform-R, dense-R, sparse-R, frequency-R, kurtosis-R, "
+      "joined by +");
   app.add_option("--rank-scale", options.rank_scale,
                  "Multiplies every rank: small models have small ranks")
       ->capture_default_str();
@@ -39,12 +40,14 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
       ->capture_default_str();
   app.add_option("--attention-bits", options.attention_bits,
                  "Bits of attention, dense feed-forwards and shared experts");
-  app.add_flag("--unbiased,!--least-squares", options.unbiased,
-               "Scale matrices back by what least squares shrank them [budgets: yes, presets: no]");
+  app.add_flag(
+      "--unbiased,!--least-squares", options.unbiased,
+      "Scale matrices back by what least squares shrank them [budgets: yes, presets: no]");
   app.add_option("--quantizer", options.quantizer, "rtn, hqq or trine [that of the preset]");
-  app.add_option("--score", options.score,
-                 "What expert-mixed ranks experts by, for example combined, router-norm-change, "
-                 "max-variance, frequency, random [combined]");
+  app.add_option(
+      "--score", options.score,
+      "What expert-mixed ranks experts by, for example combined, router-norm-change, "
+      "max-variance, frequency, random [combined]");
   app.add_option("--levels", options.levels, "Bits of expert-mixed, highest first [3 2]")
       ->expected(2, 3);
   app.add_option("--seed", options.seed, "Of the score random")->capture_default_str();

@@ -63,8 +63,7 @@ class Run {
     TRINE_ASSIGN_OR_RETURN(auto writer, packed::PackedWriter::create(target, tensor_plans()));
     for (std::size_t first = 0; first < matrices_.size();) {
       const std::size_t count = wave_length(first);
-      TRINE_RETURN_IF_ERROR(
-          write_wave(std::span(matrices_).subspan(first, count), writer));
+      TRINE_RETURN_IF_ERROR(write_wave(std::span(matrices_).subspan(first, count), writer));
       first += count;
     }
     for (const auto& [name, tensor] : untouched_) {

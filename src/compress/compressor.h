@@ -17,7 +17,8 @@
 namespace trine::compress {
 
 /// Receives the error after each iteration of a matrix's compensator (empty without one).
-using TraceSink = std::function<void(const std::string& name, const std::vector<double>& trace)>;
+using TraceSink =
+    std::function<void(const std::string& name, const std::vector<double>& trace)>;
 
 struct CompressorOptions {
   int threads = 1;  ///< the bytes written do not depend on it

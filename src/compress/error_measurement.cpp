@@ -20,10 +20,9 @@ std::vector<MatrixPlan> candidates_for(const MatrixSpec& matrix, const Candidate
       for (const std::size_t group_size : grid.group_sizes) {
         for (const int metadata_bits : grid.metadata_bits) {
           for (const std::size_t rank : grid.ranks) {
-            const bool takes_rank =
-                group_size == 64 && 2 * rank <= side &&
-                std::find(grid.rank_bits.begin(), grid.rank_bits.end(), bits) !=
-                    grid.rank_bits.end();
+            const bool takes_rank = group_size == 64 && 2 * rank <= side &&
+                                    std::find(grid.rank_bits.begin(), grid.rank_bits.end(),
+                                              bits) != grid.rank_bits.end();
             if (rank > 0 && !takes_rank) continue;
             MatrixPlan plan{.quantizer = quantizer,
                             .bits = bits,
@@ -50,8 +49,8 @@ Result<std::vector<float>> read(const checkpoint::Checkpoint& source, const Matr
   if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
     values = kernels::widened(**reader, spec.out_features, spec.in_features, 1);
   } else {
-    values = kernels::widened(std::get<TensorView>(weight), spec.out_features,
-                              spec.in_features, 1);
+    values =
+        kernels::widened(std::get<TensorView>(weight), spec.out_features, spec.in_features, 1);
   }
   source.release(spec);
   const TensorView view{
@@ -66,8 +65,8 @@ Status measure_row(const checkpoint::Checkpoint& source, const MatrixSpec& spec,
                    const CandidateGrid& grid, const InputMoments& moments, ErrorRow& row) {
   TRINE_ASSIGN_OR_RETURN(const std::vector<float> values, read(source, spec));
   for (const MatrixPlan& plan : candidates_for(spec, grid)) {
-    auto compressed = compress_matrix(
-        spec.name, {spec.out_features, spec.in_features, values}, plan, moments, 1);
+    auto compressed = compress_matrix(spec.name, {spec.out_features, spec.in_features, values},
+                                      plan, moments, 1);
     if (!compressed) {
       return fail(compressed.error().code, "{}: {}", spec.name, compressed.error().message);
     }
@@ -88,8 +87,7 @@ void describe(const ModelSpec& spec, const std::map<std::string, double>& use,
     const double share = static_cast<double>(layer.moe->router.experts_per_token) /
                          static_cast<double>(layer.moe->experts.size());
     for (const ExpertSpec& expert : layer.moe->experts) {
-      for (const MatrixSpec* matrix :
-           {&expert.gate_proj, &expert.up_proj, &expert.down_proj}) {
+      for (const MatrixSpec* matrix : {&expert.gate_proj, &expert.up_proj, &expert.down_proj}) {
         ErrorRow& row = rows[matrix->name];
         row.layer = index;
         const auto known = use.find(matrix->name);
@@ -137,7 +135,8 @@ Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
 }
 
 base::Json to_json(const ErrorTable& table) {
-  base::Json json = {{"error_table_version", kTableVersion}, {"matrices", base::Json::object()}};
+  base::Json json = {{"error_table_version", kTableVersion},
+                     {"matrices", base::Json::object()}};
   for (const ErrorRow& row : table) {
     base::Json candidates = base::Json::array();
     for (const ErrorCandidate& candidate : row.candidates) {
@@ -177,7 +176,8 @@ Result<ErrorTable> parse_error_table(const base::Json& json, std::string_view na
     TRINE_ASSIGN_OR_RETURN(row.use, matrix.number("use", 0.0, 1.0));
     const auto candidates = matrix.json().find("candidates");
     if (candidates == matrix.json().end() || !candidates->is_array()) {
-      return fail(ErrorCode::kMalformed, "{}: candidates is missing or no array", matrix.name());
+      return fail(ErrorCode::kMalformed, "{}: candidates is missing or no array",
+                  matrix.name());
     }
     for (const base::Json& entry : *candidates) {
       const base::JsonFields read(entry, matrix.name() + ".candidates");

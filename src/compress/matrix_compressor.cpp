@@ -124,12 +124,12 @@ Result<CompressedMatrix> compress_matrix(std::string_view name, MatrixView weigh
                                                          .moments = moments}));
   } else {
     TRINE_ASSIGN_OR_RETURN(const auto compensator, compensator_named(plan.compensator));
-    const auto seed = base::xxh3(
-        {reinterpret_cast<const std::uint8_t*>(name.data()), name.size()});
+    const auto seed =
+        base::xxh3({reinterpret_cast<const std::uint8_t*>(name.data()), name.size()});
     TRINE_ASSIGN_OR_RETURN(
-        compensated, compensator->compensate(
-                         weights, plan, *quantizer,
-                         {.threads = threads, .seed = seed, .moments = moments}));
+        compensated,
+        compensator->compensate(weights, plan, *quantizer,
+                                {.threads = threads, .seed = seed, .moments = moments}));
     matrix.trace = std::move(compensated.trace);
   }
   if (plan.unbiased) remove_shrinkage(weights, threads, compensated);

@@ -22,9 +22,9 @@ std::vector<float> random_basis(std::size_t rows, std::size_t cols, std::uint64_
 std::vector<float> times(MatrixView matrix, const std::vector<float>& basis, std::size_t rank,
                          int threads) {
   std::vector<float> product(matrix.rows * rank);
-  kernels::multiply_parallel({matrix.rows, rank, matrix.cols}, Transposed::kNo,
-                             {matrix.values.data(), matrix.cols}, Transposed::kNo,
-                             {basis.data(), rank}, 1.0f, 0.0f, {product.data(), rank}, threads);
+  kernels::multiply_parallel({matrix.rows, rank, matrix.cols, Transposed::kNo, Transposed::kNo},
+                             {matrix.values.data(), matrix.cols}, {basis.data(), rank},
+                             {1.0f, 0.0f}, {product.data(), rank}, threads);
   return product;
 }
 
@@ -32,9 +32,10 @@ std::vector<float> times(MatrixView matrix, const std::vector<float>& basis, std
 std::vector<float> transposed_times(MatrixView matrix, const std::vector<float>& basis,
                                     std::size_t rank, int threads) {
   std::vector<float> product(matrix.cols * rank);
-  kernels::multiply_parallel({matrix.cols, rank, matrix.rows}, Transposed::kYes,
-                             {matrix.values.data(), matrix.cols}, Transposed::kNo,
-                             {basis.data(), rank}, 1.0f, 0.0f, {product.data(), rank}, threads);
+  kernels::multiply_parallel(
+      {matrix.cols, rank, matrix.rows, Transposed::kYes, Transposed::kNo},
+      {matrix.values.data(), matrix.cols}, {basis.data(), rank}, {1.0f, 0.0f},
+      {product.data(), rank}, threads);
   return product;
 }
 
@@ -67,12 +68,11 @@ LowRankFactors balanced(MatrixView matrix, const std::vector<float>& basis,
   }
   LowRankFactors factors{rank, matrix.rows, matrix.cols, std::vector<float>(rank * matrix.rows),
                          std::vector<float>(rank * matrix.cols)};
-  kernels::multiply_parallel({rank, matrix.rows, rank}, Transposed::kNo,
-                             {to_left.data(), rank}, Transposed::kYes, {basis.data(), rank},
-                             1.0f, 0.0f, {factors.left.data(), matrix.rows}, threads);
-  kernels::multiply_parallel({rank, matrix.cols, rank}, Transposed::kNo,
-                             {to_right.data(), rank}, Transposed::kYes,
-                             {projected.data(), rank}, 1.0f, 0.0f,
+  kernels::multiply_parallel({rank, matrix.rows, rank, Transposed::kNo, Transposed::kYes},
+                             {to_left.data(), rank}, {basis.data(), rank}, {1.0f, 0.0f},
+                             {factors.left.data(), matrix.rows}, threads);
+  kernels::multiply_parallel({rank, matrix.cols, rank, Transposed::kNo, Transposed::kYes},
+                             {to_right.data(), rank}, {projected.data(), rank}, {1.0f, 0.0f},
                              {factors.right.data(), matrix.cols}, threads);
   return factors;
 }
@@ -111,11 +111,11 @@ LowRankFactors WarmSubspace::approximate(MatrixView residual, int passes, int th
 }
 
 void subtract_low_rank(std::vector<float>& values, const LowRankFactors& factors, int threads) {
-  kernels::multiply_parallel(
-      {factors.out_features, factors.in_features, factors.rank}, Transposed::kYes,
-      {factors.left.data(), factors.out_features}, Transposed::kNo,
-      {factors.right.data(), factors.in_features}, -1.0f, 1.0f,
-      {values.data(), factors.in_features}, threads);
+  kernels::multiply_parallel({factors.out_features, factors.in_features, factors.rank,
+                              Transposed::kYes, Transposed::kNo},
+                             {factors.left.data(), factors.out_features},
+                             {factors.right.data(), factors.in_features}, {-1.0f, 1.0f},
+                             {values.data(), factors.in_features}, threads);
 }
 
 }  // namespace trine::compress

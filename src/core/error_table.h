@@ -25,9 +25,9 @@ struct ErrorRow {
   std::size_t layer = 0;
   std::size_t out_features = 0;
   std::size_t in_features = 0;
-  double squared_norm = 0.0;   ///< ‖W‖F²
-  double output_power = 0.0;   ///< E‖Wx‖²; squared_norm without statistics
-  double use = 1.0;            ///< share of tokens that pass through it; 1 for dense matrices
+  double squared_norm = 0.0;  ///< ‖W‖F²
+  double output_power = 0.0;  ///< E‖Wx‖²; squared_norm without statistics
+  double use = 1.0;           ///< share of tokens that pass through it; 1 for dense matrices
   std::vector<ErrorCandidate> candidates{};
 };
 

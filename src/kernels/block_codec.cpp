@@ -190,9 +190,8 @@ BlockMetadata read_metadata(const std::uint8_t* row_block, const PackedLayout& l
     }
     const float zero_step = load_f16(row_block + 2 * (kBlockRows + row));
     metadata.scales[row] = static_cast<float>(source[row]) * load_f16(row_block + 2 * row);
-    metadata.zeros[row] =
-        (static_cast<float>(source[kBlockRows + row]) - 128.0f) * zero_step +
-        middle_code(layout.bits);
+    metadata.zeros[row] = (static_cast<float>(source[kBlockRows + row]) - 128.0f) * zero_step +
+                          middle_code(layout.bits);
   }
   return metadata;
 }

@@ -13,8 +13,7 @@ std::vector<float> widened(const TensorView& tensor, std::size_t rows, std::size
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t row = 0; row < rows; ++row) {
     float* target = values.data() + row * cols;
-    const std::uint8_t* source =
-        tensor.bytes.data() + row * cols * bits_of(tensor.dtype) / 8;
+    const std::uint8_t* source = tensor.bytes.data() + row * cols * bits_of(tensor.dtype) / 8;
     switch (tensor.dtype) {
       case DType::kF16: table.widen_f16(source, target, cols); break;
       case DType::kBF16: table.widen_bf16(source, target, cols); break;

@@ -26,8 +26,8 @@ inline constexpr const char* kQuantMethod = "trine";
 
 /// How the model was made; enough to make it again from the same source.
 struct RecipeRecord {
-  std::string preset{};     ///< empty when a budget was asked for
-  std::string allocator{};  ///< who chose bits and ranks
+  std::string preset{};                         ///< empty when a budget was asked for
+  std::string allocator{};                      ///< who chose bits and ranks
   std::optional<double> bits_per_weight{};      ///< the budget, if it was one
   std::optional<std::uint64_t> memory_bytes{};  ///< the same
   std::string statistics_xxh3{};                ///< of the statistics used; empty: none

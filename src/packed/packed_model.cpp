@@ -159,8 +159,8 @@ Result<models::WeightView> PackedModel::matrix(const MatrixSpec& spec) const {
   const PackedMatrixView codes{layout, packed->second.file->bytes(*packed->second.entry)};
   const MatrixRecord& record = *packed->second.matrix;
   if (record.rank == 0) return codes;
-  CompensatedMatrixView compensated{
-      codes, {stored_rank(record.rank, record.factor_bits), {}, {}}};
+  CompensatedMatrixView compensated{codes,
+                                    {stored_rank(record.rank, record.factor_bits), {}, {}}};
   TRINE_ASSIGN_OR_RETURN(compensated.low_rank.left, factor(left_name(spec.name)));
   TRINE_ASSIGN_OR_RETURN(compensated.low_rank.right, factor(right_name(spec.name)));
   return compensated;

@@ -149,7 +149,8 @@ void spend_rest(const std::vector<Item>& items, std::vector<std::size_t>& chosen
       }
     }
     if (best_slope == 0.0) return;
-    left -= items[best_item].at(best_position).bytes - items[best_item].at(chosen[best_item]).bytes;
+    left -=
+        items[best_item].at(best_position).bytes - items[best_item].at(chosen[best_item]).bytes;
     chosen[best_item] = best_position;
   }
 }

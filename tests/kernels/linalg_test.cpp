@@ -27,9 +27,10 @@ TEST(MultiplyParallel, IsTheDefinitionForEveryTransposeAndThreadCount) {
       const bool lt = turn_left == Transposed::kYes, rt = turn_right == Transposed::kYes;
       const auto run = [&](int threads) {
         std::vector<float> product = before;
-        multiply_parallel(shape, turn_left, {left.data(), lt ? shape.rows : shape.depth},
-                          turn_right, {right.data(), rt ? shape.depth : shape.cols}, kFactor,
-                          kAdded, {product.data(), shape.cols}, threads);
+        multiply_parallel({shape.rows, shape.cols, shape.depth, turn_left, turn_right},
+                          {left.data(), lt ? shape.rows : shape.depth},
+                          {right.data(), rt ? shape.depth : shape.cols}, {kFactor, kAdded},
+                          {product.data(), shape.cols}, threads);
         return product;
       };
       const auto product = run(1);

@@ -67,8 +67,8 @@ TEST(Knapsack, StaysNearTheBoundWhenTheTableWouldBeTooLarge) {
     const std::uint64_t weights = 1'000'003 + random.next() % 60'000'000;
     const double scale = random.uniform();
     for (const int bits : {2, 3, 4, 5, 6, 8}) {
-      item.push_back({weights * static_cast<std::uint64_t>(bits) / 8,
-                      scale * std::pow(0.25, bits)});
+      item.push_back(
+          {weights * static_cast<std::uint64_t>(bits) / 8, scale * std::pow(0.25, bits)});
     }
   }
   const auto solved = solve_knapsack(items, std::uint64_t{12} << 30);

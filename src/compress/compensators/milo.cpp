@@ -48,9 +48,9 @@ std::vector<float> solve_normal_equations(const std::vector<float>& fixed,
   const std::vector<double> inverse = kernels::inverse_from_cholesky(std::move(gram), rank);
   std::vector<float> narrow(inverse.begin(), inverse.end());
   std::vector<float> free(rank * other);
-  kernels::multiply_parallel({rank, other, rank}, kernels::Transposed::kNo,
-                             {narrow.data(), rank}, kernels::Transposed::kNo,
-                             {cross.data(), other}, 1.0f, 0.0f, {free.data(), other}, 1);
+  kernels::multiply_parallel(
+      {rank, other, rank, kernels::Transposed::kNo, kernels::Transposed::kNo},
+      {narrow.data(), rank}, {cross.data(), other}, {1.0f, 0.0f}, {free.data(), other}, 1);
   return free;
 }
 
@@ -120,7 +120,9 @@ class Alternation {
     const std::vector<float> residual = target_of(left, is_relaxed);
     constexpr int kPasses = 1;
     factors_ = {plan_.factor_bits,
-                subspace_.approximate(shaped(residual), kPasses, options_.threads), {}, {}};
+                subspace_.approximate(shaped(residual), kPasses, options_.threads),
+                {},
+                {}};
     TRINE_RETURN_IF_ERROR(round(factors_.numbers.left, factors_.left));
     factors_.numbers.right = fitted_right(residual);
     TRINE_RETURN_IF_ERROR(round(factors_.numbers.right, factors_.right));
@@ -132,30 +134,29 @@ class Alternation {
   }
 
   Status round(std::vector<float>& factor, QuantizedMatrix& codes) const {
-    TRINE_ASSIGN_OR_RETURN(codes,
-                           round_factor(factor, plan_.rank, plan_.factor_bits,
-                                        plan_.metadata_bits, round_least_squares,
-                                        options_.threads));
+    TRINE_ASSIGN_OR_RETURN(
+        codes, round_factor(factor, plan_.rank, plan_.factor_bits, plan_.metadata_bits,
+                            round_least_squares, options_.threads));
     return {};
   }
 
   [[nodiscard]] std::vector<float> fitted_right(const std::vector<float>& residual) const {
     std::vector<float> cross(plan_.rank * weights_.cols);
-    kernels::multiply_parallel({plan_.rank, weights_.cols, weights_.rows},
-                               kernels::Transposed::kNo,
+    kernels::multiply_parallel({plan_.rank, weights_.cols, weights_.rows,
+                                kernels::Transposed::kNo, kernels::Transposed::kNo},
                                {factors_.numbers.left.data(), weights_.rows},
-                               kernels::Transposed::kNo, {residual.data(), weights_.cols}, 1.0f,
-                               0.0f, {cross.data(), weights_.cols}, options_.threads);
+                               {residual.data(), weights_.cols}, {1.0f, 0.0f},
+                               {cross.data(), weights_.cols}, options_.threads);
     return solve_normal_equations(factors_.numbers.left, cross, plan_.rank);
   }
 
   [[nodiscard]] std::vector<float> fitted_left(const std::vector<float>& residual) const {
     std::vector<float> cross(plan_.rank * weights_.rows);
-    kernels::multiply_parallel({plan_.rank, weights_.rows, weights_.cols},
-                               kernels::Transposed::kNo,
+    kernels::multiply_parallel({plan_.rank, weights_.rows, weights_.cols,
+                                kernels::Transposed::kNo, kernels::Transposed::kYes},
                                {factors_.numbers.right.data(), weights_.cols},
-                               kernels::Transposed::kYes, {residual.data(), weights_.cols},
-                               1.0f, 0.0f, {cross.data(), weights_.rows}, options_.threads);
+                               {residual.data(), weights_.cols}, {1.0f, 0.0f},
+                               {cross.data(), weights_.rows}, options_.threads);
     return solve_normal_equations(factors_.numbers.right, cross, plan_.rank);
   }
 

@@ -33,22 +33,20 @@ class MiloPaper final : public Compensator {
       TRINE_ASSIGN_OR_RETURN(
           result.codes, quantizer.quantize({weights.rows, weights.cols, rest}, quantizing));
       std::vector<float> error = without_codes(weights, result.codes, options.threads);
-      factors = randomized_svd({weights.rows, weights.cols, error}, plan.rank, kPowerIterations,
-                               options.seed + static_cast<std::uint64_t>(pass),
-                               options.threads);
+      factors =
+          randomized_svd({weights.rows, weights.cols, error}, plan.rank, kPowerIterations,
+                         options.seed + static_cast<std::uint64_t>(pass), options.threads);
       subtract_low_rank(error, factors, options.threads);
       result.trace.push_back(norm > 0.0 ? std::sqrt(squared_norm(error) / norm) : 0.0);
     }
     result.factors = {plan.factor_bits, std::move(factors), {}, {}};
     LowRankFactors& numbers = result.factors.numbers;
-    TRINE_ASSIGN_OR_RETURN(
-        result.factors.left,
-        round_factor(numbers.left, plan.rank, plan.factor_bits, plan.metadata_bits,
-                     round_symmetric, options.threads));
-    TRINE_ASSIGN_OR_RETURN(
-        result.factors.right,
-        round_factor(numbers.right, plan.rank, plan.factor_bits, plan.metadata_bits,
-                     round_symmetric, options.threads));
+    TRINE_ASSIGN_OR_RETURN(result.factors.left,
+                           round_factor(numbers.left, plan.rank, plan.factor_bits,
+                                        plan.metadata_bits, round_symmetric, options.threads));
+    TRINE_ASSIGN_OR_RETURN(result.factors.right,
+                           round_factor(numbers.right, plan.rank, plan.factor_bits,
+                                        plan.metadata_bits, round_symmetric, options.threads));
     return result;
   }
 };

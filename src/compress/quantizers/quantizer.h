@@ -28,8 +28,9 @@ struct QuantizerOptions {
   /// Codes of nearly the same weights from an earlier pass; a quantizer may start from their
   /// scales and zeros instead of searching.
   const QuantizedMatrix* start = nullptr;
-  InputMoments moments{};  ///< of the inputs the matrix meets; what a quantizer does without them
-                           ///< or with them stands at its head
+  InputMoments
+      moments{};  ///< of the inputs the matrix meets; what a quantizer does without them
+                  ///< or with them stands at its head
 };
 
 /// Stateless, so one instance serves all threads; the result does not depend on options.threads.

@@ -174,10 +174,9 @@ TRINE_INLINE_AVX2 Metadata load_metadata(const std::uint8_t* row_block,
 
 /// One group of one half block (eight outputs): sums[t] += scale · x_scale · (acc − zero · Σx).
 template <int kBits, int kTokens>
-TRINE_INLINE_AVX2 void add_half_group(const std::uint8_t* row_block,
-                                      const PackedLayout& layout, std::size_t group,
-                                      std::size_t half, const TokenInput* tokens,
-                                      __m256* sums) noexcept {
+TRINE_INLINE_AVX2 void add_half_group(const std::uint8_t* row_block, const PackedLayout& layout,
+                                      std::size_t group, std::size_t half,
+                                      const TokenInput* tokens, __m256* sums) noexcept {
   const std::uint8_t* lines = row_block + layout.codes_offset(group) + half * kHalfBytes;
   __m256i high[kTokens], low[kTokens];
   for (int t = 0; t < kTokens; ++t) high[t] = low[t] = _mm256_setzero_si256();

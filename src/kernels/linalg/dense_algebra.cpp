@@ -73,22 +73,21 @@ bool orthonormalize_by_cholesky(std::vector<double>& values, std::size_t rows,
 
 }  // namespace
 
-void multiply_parallel(const ProductShape& shape, Transposed transpose_left, Operand left,
-                       Transposed transpose_right, Operand right, float factor, float added,
-                       Product product, int threads) {
+void multiply_parallel(const ProductShape& shape, Operand left, Operand right,
+                       Accumulation accumulation, Product product, int threads) {
   stay_on_calling_thread();
   const std::size_t panels = (shape.rows + kPanelRows - 1) / kPanelRows;
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
   for (std::size_t panel = 0; panel < panels; ++panel) {
     const std::size_t first = panel * kPanelRows;
     const std::size_t rows = std::min(kPanelRows, shape.rows - first);
-    const bool is_turned = transpose_left == Transposed::kYes;
+    const bool is_turned = shape.left == Transposed::kYes;
     cblas_sgemm(CblasRowMajor, is_turned ? CblasTrans : CblasNoTrans,
-                transpose_right == Transposed::kYes ? CblasTrans : CblasNoTrans, as_int(rows),
-                as_int(shape.cols), as_int(shape.depth), factor,
+                shape.right == Transposed::kYes ? CblasTrans : CblasNoTrans, as_int(rows),
+                as_int(shape.cols), as_int(shape.depth), accumulation.factor,
                 left.data + (is_turned ? first : first * left.stride), as_int(left.stride),
-                right.data, as_int(right.stride), added, product.data + first * product.stride,
-                as_int(product.stride));
+                right.data, as_int(right.stride), accumulation.kept,
+                product.data + first * product.stride, as_int(product.stride));
   }
 }
 

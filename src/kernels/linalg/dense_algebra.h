@@ -12,15 +12,22 @@ namespace trine::kernels {
 /// How an operand enters a product.
 enum class Transposed { kNo, kYes };
 
-/// product[rows, cols] = added · product + factor · op(left)[rows, depth] · op(right)[depth, cols].
 struct ProductShape {
   std::size_t rows = 0;
   std::size_t cols = 0;
   std::size_t depth = 0;
+  Transposed left = Transposed::kNo;
+  Transposed right = Transposed::kNo;
 };
-void multiply_parallel(const ProductShape& shape, Transposed transpose_left, Operand left,
-                       Transposed transpose_right, Operand right, float factor, float added,
-                       Product product, int threads);
+/// What the result is made of.
+struct Accumulation {
+  float factor = 1.0f;  ///< of the new product
+  float kept = 0.0f;    ///< of what was there
+};
+
+/// product[rows, cols] = kept · product + factor · op(left)[rows, depth] · op(right)[depth, cols].
+void multiply_parallel(const ProductShape& shape, Operand left, Operand right,
+                       Accumulation accumulation, Product product, int threads);
 
 /// Replaces the columns of `values` [rows, cols], row-major, by an orthonormal basis of their span
 /// (Cholesky QR twice: Fukaya et al. 2014, arXiv:1411.7113). Columns that depend on others to

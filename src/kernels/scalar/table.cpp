@@ -76,8 +76,8 @@ void add_low_rank(const PackedMatrixView& left, GroupRange outputs, const float*
         const std::size_t lane = row % kBlockRows;
         if (lane == 0) dequantize_group(left, row / kBlockRows, group, weights, width);
         for (std::size_t i = 0; i < count; ++i) {
-          sums[i] += static_cast<double>(weights[lane * width + i]) *
-                     projected[token * rank + row];
+          sums[i] +=
+              static_cast<double>(weights[lane * width + i]) * projected[token * rank + row];
         }
       }
       float* target = output.data + token * output.stride + first;

@@ -70,9 +70,10 @@ Result<Plan> allocate_error(const ModelSpec& spec, const AllocatorInputs& inputs
     const ErrorRow& row = *rows.at(matrices[i]->name);
     const ErrorCandidate& chosen = *candidates[i].rows[solved.chosen[i]];
     plan.matrices[row.name] = chosen.plan;
-    plan.scores[row.name] = {{"relative_error", std::sqrt(chosen.weight_error / std::max(row.squared_norm, 1e-300))},
-                             {"cost", items[i][solved.chosen[i]].cost},
-                             {"use", row.use}};
+    plan.scores[row.name] = {
+        {"relative_error", std::sqrt(chosen.weight_error / std::max(row.squared_norm, 1e-300))},
+        {"cost", items[i][solved.chosen[i]].cost},
+        {"use", row.use}};
   }
   plan.scores["budget"] = {{"cost", solved.cost}, {"lower_bound", solved.lower_bound}};
   return plan;
