@@ -39,10 +39,13 @@ class Nonfinite : public testing::Test {
   }
 
   [[nodiscard]] Result<packed::Manifest> compress_it(bool allow_nonfinite) const {
-    TRINE_ASSIGN_OR_RETURN(Recipe recipe, parse_preset("rtn-4bit", 32));
-    recipe.allow_nonfinite = allow_nonfinite;
     TRINE_ASSIGN_OR_RETURN(const auto checkpoint, checkpoint::Checkpoint::open(source()));
-    return compress(checkpoint, recipe, target(), 1, {});
+    plan::Plan plan;
+    for (const MatrixSpec* matrix : compressible_matrices(checkpoint.spec())) {
+      plan.matrices[matrix->name] = {.quantizer = "rtn", .bits = 4, .group_size = 32};
+    }
+    return compress(checkpoint, plan, target(),
+                    {.threads = 1, .allow_nonfinite = allow_nonfinite}, {});
   }
 
   testing_support::TemporaryDirectory directory_;
