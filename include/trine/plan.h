@@ -43,6 +43,7 @@ struct PlanReport {
   std::uint64_t stored_bytes = 0;  ///< exactly what compress will report
   std::uint64_t original_bytes = 0;
   std::vector<std::string> explanation{};  ///< sentences: who got what, and why
+  double allocation_seconds = 0.0;  ///< of choosing, once weights and errors are measured
   double seconds = 0.0;
 };
 

@@ -14,7 +14,9 @@ Result<plan::Plan> plan_for(const checkpoint::Checkpoint& source,
                             const CompressOptions& options, const api::KnownInputs& known,
                             int threads, const ProgressCallback& progress) {
   if (options.plan_file.empty()) {
-    return api::make_plan(source, options.plan, known, threads, progress);
+    TRINE_ASSIGN_OR_RETURN(api::MadePlan made,
+                           api::make_plan(source, options.plan, known, threads, progress));
+    return std::move(made.plan);
   }
   TRINE_ASSIGN_OR_RETURN(const base::Json json, base::read_json_file(options.plan_file));
   TRINE_ASSIGN_OR_RETURN(plan::Plan plan, plan::parse_plan(json, options.plan_file));

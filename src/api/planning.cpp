@@ -1,5 +1,6 @@
 #include "api/planning.h"
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 
@@ -164,9 +165,9 @@ std::uint64_t untouched_bytes(const checkpoint::Checkpoint& source) {
   return total;
 }
 
-Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source, const PlanOptions& options,
-                             const KnownInputs& known, int threads,
-                             const base::ProgressSink& progress) {
+Result<MadePlan> make_plan(const checkpoint::Checkpoint& source, const PlanOptions& options,
+                           const KnownInputs& known, int threads,
+                           const base::ProgressSink& progress) {
   const bool has_budget = options.bits_per_weight || options.memory_bytes;
   if (has_budget &&
       (!options.preset.empty() || (options.bits_per_weight && options.memory_bytes))) {
@@ -209,6 +210,7 @@ Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source, const PlanOpt
   if (has_budget) {
     TRINE_ASSIGN_OR_RETURN(inputs.budget_bytes, budget_of(source, options));
   }
+  const auto start = std::chrono::steady_clock::now();
   TRINE_ASSIGN_OR_RETURN(plan::Plan plan, plan::allocate(preset.allocator, spec, inputs));
   plan.preset = has_budget ? "" : options.preset.empty() ? "hqq-3bit" : options.preset;
   plan.budget = {options.bits_per_weight, options.memory_bytes};
@@ -225,7 +227,8 @@ Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source, const PlanOpt
         plan::apply_rank_strategy(preset.rank_strategy, spec, rank_inputs, rank_options, plan));
   }
   TRINE_RETURN_IF_ERROR(plan::check_plan(spec, plan, "plan"));
-  return plan;
+  const std::chrono::duration<double> allocation = std::chrono::steady_clock::now() - start;
+  return MadePlan{std::move(plan), allocation.count()};
 }
 
 }  // namespace trine::api

@@ -35,6 +35,7 @@ Status run_plan(const Options& options, Output& output) {
                {"stored_bytes", report->stored_bytes},
                {"original_bytes", report->original_bytes},
                {"explanation", report->explanation},
+               {"allocation_seconds", report->allocation_seconds},
                {"seconds", report->seconds}};
   if (options.output.empty()) json["plan"] = Json::parse(report->json);
   std::string text = fmt::format(
