@@ -26,9 +26,17 @@ import results_time
 from results_arithmetic import Measured, mean_of
 from results_rows import Row, all_rows
 from results_run import (
-    MODEL, Bench, Refused, file_sha, find_texts, prepare_texts, remove_leftovers, run_program,
-    sha, to_measured,
-)  # fmt: skip
+    MODEL,
+    Bench,
+    Refused,
+    file_sha,
+    find_texts,
+    prepare_texts,
+    remove_leftovers,
+    run_program,
+    sha,
+    to_measured,
+)
 
 PROGRAM = Path(os.environ.get("TRINE_PROGRAM", "build/release/trine"))
 PYTHON = Path("build/venv/bin/python")  # has NumPy, for the synthetic checkpoint
@@ -37,10 +45,11 @@ TEMPLATE = Path("tools/results_template.md")
 PAGE = Path("docs/results.md")
 PICTURE = Path("docs/images/results.png")
 SMALLEST = (
-    ("--preset", "rtn-2bit"), ("--preset", "rtn-2bit", "--group-size", "128"),
+    ("--preset", "rtn-2bit"),
+    ("--preset", "rtn-2bit", "--group-size", "128"),
     ("--preset", "rtn-2bit", "--metadata-bits", "8"),
     ("--preset", "rtn-2bit", "--group-size", "128", "--metadata-bits", "8"),
-)  # fmt: skip
+)
 
 
 def say(sentence: str) -> None:
@@ -118,24 +127,47 @@ def write(bench: Bench, page: results_page.Page, is_complete: bool) -> None:
     say(f"{bench.folder / 'results.md'} and {chart}")
     if is_complete:
         PAGE.write_text(text, encoding="utf-8")
-    say(results_chart.write_picture(chart, PICTURE if is_complete else bench.folder / "results.png"))
-    say(f"{PAGE} is written" if is_complete else f"{PAGE} is left alone: not everything is measured")
+    say(
+        results_chart.write_picture(
+            chart, PICTURE if is_complete else bench.folder / "results.png"
+        )
+    )
+    say(
+        f"{PAGE} is written"
+        if is_complete
+        else f"{PAGE} is left alone: not everything is measured"
+    )
 
 
 def parse_arguments() -> argparse.Namespace:
     named = os.environ.get("TRINE_TEXTS") or os.environ.get("TRINE_DATA_DIR")
     parser = argparse.ArgumentParser(
-        prog="./dev results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="./dev results",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--texts", type=Path, metavar="DIR", default=Path(named) if named else None)
+    parser.add_argument(
+        "--texts", type=Path, metavar="DIR", default=Path(named) if named else None
+    )
     parser.add_argument("--only", metavar="PATTERN", help="measure only rows with this in them")
     parser.add_argument("--jobs", type=int, default=1, help="rows side by side; default 1")
-    parser.add_argument("--wikitext-bytes", type=int, default=100_000, metavar="N",
-                        help="beginning of wikitext-2 to use, 0 for all; default 100000")  # fmt: skip
-    parser.add_argument("--by-program-hash", action="store_true",
-                        help="measure anew whenever the program's bytes changed, not its version")  # fmt: skip
-    parser.add_argument("--accept-missing", action="store_true",
-                        help="write docs/results.md although rows were refused; it lists them")  # fmt: skip
+    parser.add_argument(
+        "--wikitext-bytes",
+        type=int,
+        default=100_000,
+        metavar="N",
+        help="beginning of wikitext-2 to use, 0 for all; default 100000",
+    )
+    parser.add_argument(
+        "--by-program-hash",
+        action="store_true",
+        help="measure anew whenever the program's bytes changed, not its version",
+    )
+    parser.add_argument(
+        "--accept-missing",
+        action="store_true",
+        help="write docs/results.md although rows were refused; it lists them",
+    )
     arguments = parser.parse_args()
     if arguments.jobs < 1 or arguments.wikitext_bytes < 0:
         parser.error("--jobs is at least 1, --wikitext-bytes at least 0")
@@ -151,7 +183,9 @@ def main() -> None:
     program_key = file_sha(PROGRAM) if arguments.by_program_hash else sha(program_version())
     bench = Bench(FOLDER, texts, run, program_key)
     rows = all_rows()
-    wanted = [row for row in rows if not arguments.only or re.search(arguments.only, row.label, re.I)]
+    wanted = [
+        row for row in rows if not arguments.only or re.search(arguments.only, row.label, re.I)
+    ]
     if not wanted:
         sys.exit(f"results: no row has {arguments.only!r} in it")
     refused = measure_rows(bench, wanted, arguments.jobs)
@@ -168,8 +202,12 @@ def main() -> None:
         rows=found,
         original=original,
         wikitext_limit=arguments.wikitext_bytes,
-        calibration_tokens=json.loads(statistics.read_text())["tokens"] if statistics.exists() else None,
-        smallest=smallest_formats(bench) if not arguments.only else {"presets": [], "refusal": ""},
+        calibration_tokens=(
+            json.loads(statistics.read_text())["tokens"] if statistics.exists() else None
+        ),
+        smallest=(
+            smallest_formats(bench) if not arguments.only else {"presets": [], "refusal": ""}
+        ),
         experts=experts,
         correlations=results_sensitivity.correlations(experts) if experts else [],
         times=times,
@@ -184,7 +222,9 @@ def main() -> None:
 
 def program_version() -> str:
     """A part of every result's name."""
-    return subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [PROGRAM, "--version"], capture_output=True, text=True, check=True
+    ).stdout
 
 
 if __name__ == "__main__":

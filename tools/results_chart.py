@@ -1,4 +1,4 @@
-"""build/results/results.html: the chart and the table in one file, and its picture for the docs."""
+"""build/results/results.html: chart and table in one file, and its picture for the docs."""
 
 import html
 import json
@@ -15,7 +15,7 @@ TEMPLATE = Path(__file__).with_name("results_chart.html")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PICTURE_SIZE = (1100, 720)
 
-# Series → shape, colour (light to dark also in grey), filled, dashes of its line (None: no line).
+# Series → shape, colour (also told apart in grey), filled, dashes of its line (None: no line).
 _LOOKS = {
     "RTN": ("cross", "#8a8f99", False, None),
     "HQQ": ("triangle", "#b06000", False, None),
@@ -38,53 +38,81 @@ def points(rows: Sequence[Measured], text: str) -> list[dict]:
         mine = [row for row in by_bytes(rows, text) if row.series == series]
         if not mine:
             continue
-        found.append({
-            "label": series,
-            "data": [
-                {"x": row.bits_per_weight, "y": row.scores[text].kl, "name": row.name} for row in mine
-            ],
-            "pointStyle": shape,
-            "pointRadius": 6 if dashes is not None else 5,
-            "borderColor": colour,
-            "backgroundColor": colour if is_filled else "transparent",
-            "borderWidth": 1.5,
-            "showLine": dashes is not None,
-            "borderDash": dashes or [],
-        })  # fmt: skip
+        found.append(
+            {
+                "label": series,
+                "data": [
+                    {"x": row.bits_per_weight, "y": row.scores[text].kl, "name": row.name}
+                    for row in mine
+                ],
+                "pointStyle": shape,
+                "pointRadius": 6 if dashes is not None else 5,
+                "borderColor": colour,
+                "backgroundColor": colour if is_filled else "transparent",
+                "borderWidth": 1.5,
+                "showLine": dashes is not None,
+                "borderDash": dashes or [],
+            }
+        )
     return found
 
 
 def body(rows: Sequence[Measured], texts: Sequence[str]) -> str:
-    parts = ["<h1>Methods at equal bytes</h1>",
-             "<p>models/tiny-mixtral. Lower and further left is better; hollow shapes are published "
-             "methods and controls, filled ones are Trine's.</p>"]  # fmt: skip
+    parts = [
+        "<h1>Methods at equal bytes</h1>",
+        (
+            "<p>models/tiny-mixtral. Lower and further left is better; hollow shapes are"
+            " published methods and controls, filled ones are Trine's.</p>"
+        ),
+    ]
     for text in texts:
         name = html.escape(text)
         parts.append(f"<h2>{name}</h2>")
         label = f"KL against bits per weight on {name}; the table has the same figures"
-        parts.append(f'<div class="chart"><canvas id="chart-{name}" role="img" aria-label="{label}">'
-                     "</canvas></div>")  # fmt: skip
+        parts.append(
+            f'<div class="chart"><canvas id="chart-{name}" role="img" aria-label="{label}">'
+            "</canvas></div>"
+        )
     parts += [_table(rows, text) for text in texts]
     return "\n".join(parts)
 
 
 def _table(rows: Sequence[Measured], text: str) -> str:
-    heads = ("series", "method", "options", "bits per weight", "KL", "±", "perplexity", "top-1",
-             "routing", "weight error")  # fmt: skip
-    lines = [f"<h2>{html.escape(text)}: every row</h2>", '<div class="scroll"><table><thead><tr>',
-             *(f'<th scope="col">{head}</th>' for head in heads), "</tr></thead><tbody>"]  # fmt: skip
+    heads = (
+        "series",
+        "method",
+        "options",
+        "bits per weight",
+        "KL",
+        "±",
+        "perplexity",
+        "top-1",
+        "routing",
+        "weight error",
+    )
+    lines = [
+        f"<h2>{html.escape(text)}: every row</h2>",
+        '<div class="scroll"><table><thead><tr>',
+        *(f'<th scope="col">{head}</th>' for head in heads),
+        "</tr></thead><tbody>",
+    ]
     for row in by_bytes(rows, text):
         scores = row.scores[text]
         figures = (
-            f"{row.bits_per_weight:.3f}", f"{scores.kl:.5f}", f"{scores.kl_se:.5f}",
-            f"{scores.perplexity:.3f}", f"{100 * scores.top1:.1f} %",
-            f"{100 * scores.routing:.1f} %", f"{row.weight_error:.4f}",
-        )  # fmt: skip
+            f"{row.bits_per_weight:.3f}",
+            f"{scores.kl:.5f}",
+            f"{scores.kl_se:.5f}",
+            f"{scores.perplexity:.3f}",
+            f"{100 * scores.top1:.1f} %",
+            f"{100 * scores.routing:.1f} %",
+            f"{row.weight_error:.4f}",
+        )
         lines.append(
             f"<tr><td>{html.escape(row.series)}</td><td>{html.escape(row.name)}</td>"
             f'<td class="options">{html.escape(row.options)}</td>'
-            + "".join(f"<td>{figure}</td>" for figure in figures) + "</tr>"
-        )  # fmt: skip
+            + "".join(f"<td>{figure}</td>" for figure in figures)
+            + "</tr>"
+        )
     return "\n".join([*lines, "</tbody></table></div>"])
 
 
@@ -92,9 +120,10 @@ def page(rows: Sequence[Measured], texts: Sequence[str], chart_js: str) -> str:
     data = json.dumps({text: points(rows, text) for text in texts}).replace("</", "<\\/")
     filled = TEMPLATE.read_text(encoding="utf-8")
     for place, content in (
-        ("<!-- body -->", body(rows, texts)), ("<!-- points -->", data),
+        ("<!-- body -->", body(rows, texts)),
+        ("<!-- points -->", data),
         ("<!-- chart.js -->", chart_js),
-    ):  # fmt: skip
+    ):
         filled = filled.replace(place, content, 1)
     return filled
 
@@ -112,11 +141,21 @@ def write_picture(page_path: Path, target: Path) -> str:
         picture = Path(profile) / "picture.png"
         width, height = PICTURE_SIZE
         done = subprocess.run(
-            [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-             f"--user-data-dir={profile}", f"--window-size={width},{height}",
-             f"--screenshot={picture}", page_path.resolve().as_uri()],
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+            [
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                f"--user-data-dir={profile}",
+                f"--window-size={width},{height}",
+                f"--screenshot={picture}",
+                page_path.resolve().as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         if not picture.exists():
             return f"no picture: {browser} exit {done.returncode}"
         target.parent.mkdir(parents=True, exist_ok=True)

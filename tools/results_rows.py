@@ -45,7 +45,10 @@ def _one_width_for_all() -> Iterator[Row]:
         for group in _GROUPS:
             yield Row("RTN", "RTN", PUBLISHED, _preset(f"rtn-{bits}bit", *group))
             yield Row("HQQ", "HQQ", PUBLISHED, _preset(f"hqq-{bits}bit", *group))
-            for quantizer, name in (("gptq", "GPTQ"), ("gptq-compat", "GPTQ, published low-bit code")):
+            for quantizer, name in (
+                ("gptq", "GPTQ"),
+                ("gptq-compat", "GPTQ, published low-bit code"),
+            ):
                 options = _preset(f"{quantizer}-{bits}bit", *group, *STATISTICS)
                 yield Row("GPTQ", name, PUBLISHED, options)
             trine = _preset(f"trine-{bits}bit", *group)
@@ -70,13 +73,17 @@ def _attention_apart() -> Iterator[Row]:
 def _milo() -> Iterator[Row]:
     for bits in (2, 3):
         for rank in (8, 16, 32):
-            paper = _preset(f"hqq-{bits}bit", "--rank", f"uniform-{rank}", "--compensator", "milo-paper")
+            paper = _preset(
+                f"hqq-{bits}bit", "--rank", f"uniform-{rank}", "--compensator", "milo-paper"
+            )
             yield Row("MiLo", f"MiLo as published, rank {rank}", PUBLISHED, paper)
             if rank == 8:
                 continue  # ranks are stored in blocks of 16, and ours fills them
             ours = _preset(f"trine-{bits}bit", "--rank", f"uniform-{rank}")
             yield Row("MiLo, ours", f"MiLo, ours, rank {rank}", OURS, ours)
-            yield Row("MiLo, ours", f"MiLo, ours, rank {rank}, unbiased", OURS, (*ours, "--unbiased"))
+            yield Row(
+                "MiLo, ours", f"MiLo, ours, rank {rank}, unbiased", OURS, (*ours, "--unbiased")
+            )
     for preset in ("milo-s1", "milo-s2"):
         options = _preset(preset, "--rank-scale", "0.0625")
         yield Row("MiLo", f"MiLo {preset[-2:]}, ranks of a small model", PUBLISHED, options)
@@ -86,10 +93,15 @@ def _milo() -> Iterator[Row]:
 
 def _rank_strategies() -> Iterator[Row]:
     for strategy in (
-        "dense-64", "sparse-16", "frequency-16", "kurtosis-16", "dense-64+sparse-16",
-        "dense-64+frequency-16", "dense-64+kurtosis-16",
-    ):  # fmt: skip
-        # Statistics make the compensator another one; only the strategy that needs them has them.
+        "dense-64",
+        "sparse-16",
+        "frequency-16",
+        "kurtosis-16",
+        "dense-64+sparse-16",
+        "dense-64+frequency-16",
+        "dense-64+kurtosis-16",
+    ):
+        # Statistics change the compensator; only the strategy that needs them has them.
         more = STATISTICS if "frequency" in strategy else ()
         options = _preset("trine-3bit", "--rank", strategy, *more)
         yield Row("MiLo, ours", f"ranks {strategy}", OURS, options)
@@ -112,24 +124,35 @@ def _expert_mixed() -> Iterator[Row]:
         options = _preset(f"expert-mixed-{average}", *whole)
         yield Row("expert-mixed", f"experts {average}, all alike", PUBLISHED, options)
     for average, levels in (
-        ("2.25", ()), ("2.5", ()), ("2.75", ()), ("3.0", ("--levels", "4", "2")),
-    ):  # fmt: skip
+        ("2.25", ()),
+        ("2.5", ()),
+        ("2.75", ()),
+        ("3.0", ("--levels", "4", "2")),
+    ):
         preset = _preset(f"expert-mixed-{average}", *whole, *levels)
         for name, kind, score in scores:
             series = "expert-mixed" if kind == PUBLISHED else "expert-mixed, controls"
             yield Row(series, f"experts {average}, {name}", kind, (*preset, *score))
         for seed in SEEDS:
             yield Row(
-                "expert-mixed, controls", f"experts {average}, random", CONTROL,
-                (*preset, "--score", "random", "--seed", seed), False, f"random {average}",
-            )  # fmt: skip
+                "expert-mixed, controls",
+                f"experts {average}, random",
+                CONTROL,
+                (*preset, "--score", "random", "--seed", seed),
+                False,
+                f"random {average}",
+            )
     for average in ("2.0", "2.25", "2.5", "2.75", "3.0"):
         preset = _preset(f"expert-mixed-{average}", *whole, "--quantizer", "gptq")
         name = f"experts {average}, GPTQ, norm change, then variance"
         yield Row("expert-mixed", name, PUBLISHED, (*preset, *INITIAL, *STATISTICS))
     preset = _preset("expert-mixed-2.5", *whole)
     free, with_text = ("--errors", "{errors}"), ("--errors", "{errors-statistics}", *STATISTICS)
-    for score, more in (("weight-error", free), ("output-error", with_text), ("hessian", with_text)):
+    for score, more in (
+        ("weight-error", free),
+        ("output-error", with_text),
+        ("hessian", with_text),
+    ):
         name = f"experts 2.5, {score.replace('-', ' ')}"
         yield Row("expert-mixed, ours", name, OURS, (*preset, "--score", score, *more))
 
@@ -144,5 +167,12 @@ def _budgets() -> Iterator[Row]:
 
 
 def all_rows() -> list[Row]:
-    makers = (_one_width_for_all, _attention_apart, _milo, _rank_strategies, _expert_mixed, _budgets)
+    makers = (
+        _one_width_for_all,
+        _attention_apart,
+        _milo,
+        _rank_strategies,
+        _expert_mixed,
+        _budgets,
+    )
     return [row for maker in makers for row in maker()]

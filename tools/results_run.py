@@ -1,4 +1,4 @@
-"""Measures what docs/results.md shows and keeps every result, so that an interrupted run goes on.
+"""Measures what docs/results.md shows; keeps every result, so that an interrupted run goes on.
 
 A result is a JSON file of build/results/cache, named after a hash of everything it depends on:
 the options, the model, the texts and the program's version (its bytes with --by-program-hash).
@@ -51,7 +51,10 @@ def run_program(program: Path, *arguments: str | Path) -> dict:
     """One command's JSON; Refused with the program's sentence."""
     command = [str(program), *map(str, arguments), "--json"]
     done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "OMP_WAIT_POLICY": "passive"}
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_WAIT_POLICY": "passive"},
     )
     try:
         result = json.loads(done.stdout)
@@ -179,9 +182,17 @@ class Bench:
 
         def measure() -> dict:
             return self.run(
-                "calibrate", MODEL, "--text", self.texts.calibration, "--window", WINDOW,
-                "--moments", "full", "-o", target,
-            )  # fmt: skip
+                "calibrate",
+                MODEL,
+                "--text",
+                self.texts.calibration,
+                "--window",
+                WINDOW,
+                "--moments",
+                "full",
+                "-o",
+                target,
+            )
 
         if not target.exists():
             path.unlink(missing_ok=True)
@@ -196,7 +207,9 @@ class Bench:
         more = ("--stats", self.statistics()) if with_statistics else ()
 
         def measure() -> dict:
-            return self.run("plan", MODEL, "--bits-per-weight", "3.0", "--errors", target, *more)
+            return self.run(
+                "plan", MODEL, "--bits-per-weight", "3.0", "--errors", target, *more
+            )
 
         if not target.exists():
             path.unlink(missing_ok=True)
@@ -224,11 +237,17 @@ class Bench:
     def scores(self, model: Path, texts: Iterator[str] | list[str]) -> dict[str, dict]:
         return {
             text: self.run(
-                "eval", model, "--text", self.texts.evaluated[text], "--window", WINDOW,
-                "--reference", MODEL,
+                "eval",
+                model,
+                "--text",
+                self.texts.evaluated[text],
+                "--window",
+                WINDOW,
+                "--reference",
+                MODEL,
             )
             for text in texts
-        }  # fmt: skip
+        }
 
     def row_path(self, row: Row) -> Path:
         parts = self.key_parts(row.options)

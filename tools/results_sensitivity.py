@@ -1,8 +1,8 @@
 """How much the model depends on each expert, measured, beside the scores that guess it.
 
 One expert at 2 bits (HQQ, groups of 64), everything else at 8 bits in groups of 32, the least
-error the format allows; the KL on books-small above that of everything at 8 bits is what this one
-expert costs.
+error the format allows; the KL on books-small above that of everything at 8 bits is what this
+one expert costs.
 """
 
 import copy
@@ -23,15 +23,24 @@ class ScoreKind(NamedTuple):
 
 
 SCORES = (
-    ScoreKind("router-norm-change", "growth of the router norm", -1, ("--init-checkpoint", "{initial}")),
+    ScoreKind(
+        "router-norm-change",
+        "growth of the router norm",
+        -1,
+        ("--init-checkpoint", "{initial}"),
+    ),
     ScoreKind("router-norm", "final router norm", -1),
     ScoreKind("max-variance", "MaxVar", +1),
     ScoreKind("frequency", "frequency", +1, ("--stats", "{statistics}")),
     ScoreKind("routing-weight", "routing weight", +1, ("--stats", "{statistics}")),
     ScoreKind("kurtosis", "kurtosis", +1),
-    ScoreKind("hessian", "error of outputs × use", +1,
-              ("--stats", "{statistics}", "--errors", "{errors-statistics}")),
-)  # fmt: skip
+    ScoreKind(
+        "hessian",
+        "error of outputs × use",
+        +1,
+        ("--stats", "{statistics}", "--errors", "{errors-statistics}"),
+    ),
+)
 
 
 class Expert(NamedTuple):
@@ -109,10 +118,13 @@ def measure_experts(bench: Bench, say: Callable[[str], None]) -> list[Expert]:
         found = bench.kl_of_plan(with_low_expert(plan, names))
         experts.append(
             Expert(
-                layer, expert, found["kl_divergence"] - floor, found["kl_divergence_stderr"],
+                layer,
+                expert,
+                found["kl_divergence"] - floor,
+                found["kl_divergence_stderr"],
                 {name: values[layer, expert] for name, values in scores.items()},
             )
-        )  # fmt: skip
+        )
     return experts
 
 

@@ -2,8 +2,8 @@
 
 Scores look at weights, so they get a synthetic checkpoint of 32 layers with 8 experts whose
 matrices are small: reading weights depends on their size, choosing among 256 experts does not.
-The budget's knapsack does depend on sizes, so it gets the full shape of Mixtral-8x7B, in files of
-holes, with tiny-mixtral's table of measured errors 32 layers deep and under that shape's sizes.
+The budget's knapsack does depend on sizes, so it gets the full shape of Mixtral-8x7B, in files
+of holes, with tiny-mixtral's table of measured errors 32 layers deep and under that shape's sizes.
 """
 
 import json
@@ -16,9 +16,19 @@ from results_run import Bench, Refused
 
 LAYERS = 32
 SMALL = (
-    "--layers", LAYERS, "--hidden", 256, "--intermediate", 512, "--heads", 8, "--kv-heads", 4,
-    "--vocab", 4096,
-)  # fmt: skip
+    "--layers",
+    LAYERS,
+    "--hidden",
+    256,
+    "--intermediate",
+    512,
+    "--heads",
+    8,
+    "--kv-heads",
+    4,
+    "--vocab",
+    4096,
+)
 FULL = ("--layers", LAYERS, "--holes")  # the tool's own sizes are Mixtral's
 TINY_TO_FULL = {128: 1024, 256: 4096, 512: 14336}  # key_value, hidden, intermediate
 REPEATS = 3
@@ -31,11 +41,18 @@ class Timed(NamedTuple):
 
 
 SCORED = (
-    Timed("expert-mixed, final norm, then variance",
-          ("--preset", "expert-mixed-2.5", "--score", "combined"), 1.0),
-    Timed("expert-mixed, final norm", ("--preset", "expert-mixed-2.5", "--score", "router-norm"), 1.0),
+    Timed(
+        "expert-mixed, final norm, then variance",
+        ("--preset", "expert-mixed-2.5", "--score", "combined"),
+        1.0,
+    ),
+    Timed(
+        "expert-mixed, final norm",
+        ("--preset", "expert-mixed-2.5", "--score", "router-norm"),
+        1.0,
+    ),
     Timed("MiLo s1", ("--preset", "milo-s1"), 1.0),
-)  # fmt: skip
+)
 BUDGETS = tuple(
     Timed(f"budget of {bits} bits on its table", ("--bits-per-weight", bits), 5.0)
     for bits in ("2.5", "3.0", "4.0")
@@ -66,8 +83,9 @@ def make_checkpoint(python: Path, folder: Path, shape: tuple) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     done = subprocess.run(
         [python, "tools/make_synthetic_checkpoint.py", folder, *map(str, shape)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     if done.returncode != 0:
         raise Refused(done.stderr.strip().splitlines()[-1])
 

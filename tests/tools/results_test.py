@@ -28,14 +28,23 @@ TEXT = "books-small"
 def row(name: str, size: int, kl: float, kind: str = PUBLISHED, kl_se: float = 0.001):
     score = arithmetic.Score(50.0, 1.0, kl, kl_se, 0.9, 0.01, 0.95, 0.001)
     return arithmetic.Measured(
-        series="budget" if kind == OURS else "HQQ", name=name, kind=kind, options=f"--preset {name}",
-        is_budget=kind == OURS, matrix_bytes=size, bits_per_weight=size / 1000, weight_error=0.1,
-        seconds=1.0, scores={TEXT: score},
-    )  # fmt: skip
+        series="budget" if kind == OURS else "HQQ",
+        name=name,
+        kind=kind,
+        options=f"--preset {name}",
+        is_budget=kind == OURS,
+        matrix_bytes=size,
+        bits_per_weight=size / 1000,
+        weight_error=0.1,
+        seconds=1.0,
+        scores={TEXT: score},
+    )
 
 
 def page_of(rows: list) -> results_page.Page:
-    original = {TEXT: {"tokens": 9, "scored_tokens": 8, "perplexity": 2.0, "perplexity_stderr": 0.1}}
+    original = {
+        TEXT: {"tokens": 9, "scored_tokens": 8, "perplexity": 2.0, "perplexity_stderr": 0.1}
+    }
     return results_page.Page(
         rows, original, 0, None, {"presets": [], "refusal": "no"}, [], [], {}, {}, []
     )
@@ -43,17 +52,28 @@ def page_of(rows: list) -> results_page.Page:
 
 class Order(unittest.TestCase):
     def test_what_stands_above_has_no_more_bytes(self) -> None:
-        rows = [row("c", 3000, 0.3), row("b", 2500, 0.1), row("a", 2500, 0.2), row("d", 2250, 0.5)]
+        rows = [
+            row("c", 3000, 0.3),
+            row("b", 2500, 0.1),
+            row("a", 2500, 0.2),
+            row("d", 2250, 0.5),
+        ]
         ordered = arithmetic.by_bytes(rows, TEXT)
         self.assertEqual([found.name for found in ordered], ["d", "b", "a", "c"])
         self.assertEqual(arithmetic.frontier(ordered, TEXT), [True, True, False, False])
 
     def test_bands_end_at_the_budget_itself(self) -> None:
         rows = [row("exact", 2500, 0.1), row("above", 2501, 0.1), row("large", 9000, 0.1)]
-        found = {name: [r.name for r in inside] for name, inside in arithmetic.bands(rows, TEXT)}
+        found = {
+            name: [r.name for r in inside] for name, inside in arithmetic.bands(rows, TEXT)
+        }
         self.assertEqual(
             found,
-            {"Up to 2.50 bits": ["exact"], "Up to 2.75 bits": ["above"], "Above 4.50 bits": ["large"]},
+            {
+                "Up to 2.50 bits": ["exact"],
+                "Up to 2.75 bits": ["above"],
+                "Above 4.50 bits": ["large"],
+            },
         )
 
 
@@ -66,7 +86,11 @@ class Comparison(unittest.TestCase):
         self.assertEqual((verdict.num_rivals, verdict.best.name), (1, "equal"))
 
     def test_a_losing_budget_is_named_as_losing(self) -> None:
-        rows = [row("budget", 2500, 0.05, OURS), row("better", 2400, 0.02), row("worse", 2300, 0.9)]
+        rows = [
+            row("budget", 2500, 0.05, OURS),
+            row("better", 2400, 0.02),
+            row("worse", 2300, 0.9),
+        ]
         text = results_page.verdicts(page_of(rows))
         self.assertIn("**not below** better (2.40 bits, 0.0200)", text)
         self.assertNotIn("below all", text)
@@ -120,7 +144,9 @@ class Ranks(unittest.TestCase):
     def test_correlations_by_layer_and_pooled(self) -> None:
         names = {kind.name for kind in sensitivity.SCORES}
         experts = [
-            sensitivity.Expert(layer, e, float(e if layer == 0 else -e), 0.1, dict.fromkeys(names, float(e)))
+            sensitivity.Expert(
+                layer, e, float(e if layer == 0 else -e), 0.1, dict.fromkeys(names, float(e))
+            )
             for layer in (0, 1)
             for e in range(4)
         ]
@@ -128,12 +154,16 @@ class Ranks(unittest.TestCase):
             self.assertEqual(found.by_layer, {0: 1.0, 1: -1.0})
             self.assertEqual((found.mean, found.num_expected), (0.0, 1))
             self.assertLess(abs(found.pooled), 0.5)
-        self.assertIn("of no use here", results_page.judgement(sensitivity.correlations(experts)))
+        self.assertIn(
+            "of no use here", results_page.judgement(sensitivity.correlations(experts))
+        )
 
 
 class Texts(unittest.TestCase):
     def test_the_calibration_text_has_no_evaluated_passage(self) -> None:
-        pieces = [f"{n} " + " ".join(f"word{n}x{i}" for i in range(60)) + "\n" for n in range(6)]
+        pieces = [
+            f"{n} " + " ".join(f"word{n}x{i}" for i in range(60)) + "\n" for n in range(6)
+        ]
         long, short = "".join(pieces), pieces[1] + pieces[4][20:300]
         self.assertGreater(results_run.overlap(long, short), 0)
         rest = results_run.without_passages(long, short)
@@ -167,12 +197,18 @@ class StandIn:
         if self.refuses and self.refuses in words:
             raise results_run.Refused("not today")
         if words[0] == "compress":
-            return {"compressed_matrix_bytes": 2500, "bits_per_weight": 2.5, "weight_error": 0.3,
-                    "seconds": 1.0}  # fmt: skip
+            return {
+                "compressed_matrix_bytes": 2500,
+                "bits_per_weight": 2.5,
+                "weight_error": 0.3,
+                "seconds": 1.0,
+            }
         keys = ("perplexity", "kl_divergence", "top1_agreement", "routing_agreement")
-        return {"tokens": 9, "scored_tokens": 8} | dict.fromkeys(keys, 0.5) | {
-            f"{key}_stderr": 0.01 for key in keys
-        }  # fmt: skip
+        return (
+            {"tokens": 9, "scored_tokens": 8}
+            | dict.fromkeys(keys, 0.5)
+            | {f"{key}_stderr": 0.01 for key in keys}
+        )
 
 
 class Resuming(unittest.TestCase):
@@ -180,7 +216,12 @@ class Resuming(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        for name in ("books.txt", "model.safetensors", "config.json", "router_init.safetensors"):
+        for name in (
+            "books.txt",
+            "model.safetensors",
+            "config.json",
+            "router_init.safetensors",
+        ):
             (self.folder / name).write_text(name)
         self.addCleanup(setattr, results_run, "MODEL", results_run.MODEL)
         results_run.MODEL = self.folder
@@ -242,7 +283,14 @@ class Rows(unittest.TestCase):
         self.assertEqual(len(set(looks)), len(looks))  # readable without colour
 
     def test_error_tables_are_not_shown_but_statistics_are(self) -> None:
-        options = ("--score", "hessian", "--errors", "{errors-statistics}", "--stats", "{statistics}")
+        options = (
+            "--score",
+            "hessian",
+            "--errors",
+            "{errors-statistics}",
+            "--stats",
+            "{statistics}",
+        )
         self.assertEqual(results_run.shown_options(options), "--score hessian --stats STATS")
 
 
