@@ -390,6 +390,7 @@ def time_table(page: Page) -> str:
                 f"{found['goal_seconds']:g}",
                 "yes" if found["allocation_seconds"] <= found["goal_seconds"] else "**no**",
                 f"{found['seconds']:.2f}",
+                f"{found['processor_seconds']:.2f}",
             ]
             for name, found in page.times.items()
         ]
@@ -398,7 +399,8 @@ def time_table(page: Page) -> str:
                 "`trine plan` on synthetic checkpoints of 32 layers with 8 experts, best of 3."
                 " *Choosing* is what happens once weights and errors are known"
                 " (`allocation_seconds` of `trine plan --json`); the whole command also opens"
-                " the model and reads weights or the table. Scores see matrices of 256 × 512:"
+                " the model and reads weights or the table; its processor time shows what other"
+                " work on the machine added to the others. Scores see matrices of 256 × 512:"
                 " what reading weights takes grows with the model, choosing among 256 experts"
                 " does not. Budgets see the full shape of Mixtral-8x7B (files of holes; 896"
                 " matrices of up to 4096 × 14336) and tiny-mixtral's measured errors repeated"
@@ -413,6 +415,7 @@ def time_table(page: Page) -> str:
                     "goal",
                     "kept",
                     "whole command",
+                    "its processor time",
                 ],
                 cells,
             ),

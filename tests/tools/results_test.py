@@ -309,6 +309,21 @@ class PageText(unittest.TestCase):
         data = text.split('type="application/json">')[1].split("</script>")[0]
         self.assertEqual(json.loads(data)[TEXT][1]["data"][0]["y"], 0.05)
 
+    def test_a_goal_that_is_missed_says_so(self) -> None:
+        one = {
+            "seconds": 3.0,
+            "processor_seconds": 2.0,
+            "original_bytes": 1e9,
+            "goal_seconds": 1.0,
+        }
+        times = {
+            "a": {**one, "allocation_seconds": 0.5},
+            "b": {**one, "allocation_seconds": 1.5},
+        }
+        text = results_page.time_table(page_of([])._replace(times=times))
+        self.assertIn("| a | 1.0 GB | 0.500 | 1 | yes | 3.00 | 2.00 |", text)
+        self.assertIn("| b | 1.0 GB | 1.500 | 1 | **no** | 3.00 | 2.00 |", text)
+
     def test_a_deep_table_has_mixtrals_sizes(self) -> None:
         name = "model.layers.1.mlp.up.weight"
         candidate = {"weight_error": 1.0, "output_error": 2.0}
