@@ -65,6 +65,8 @@ def _attention_apart() -> Iterator[Row]:
             attention = (*group, "--attention-bits", "4")
             hqq = _preset(f"hqq-{bits}bit", *attention)
             yield Row("HQQ", "HQQ, attention at 4", PUBLISHED, hqq)
+            gptq = _preset(f"gptq-{bits}bit", *attention, *STATISTICS)
+            yield Row("GPTQ", "GPTQ, attention at 4", PUBLISHED, gptq)
             trine = _preset(f"trine-{bits}bit", *attention)
             yield Row("trine", "trine, attention at 4", OURS, trine)
             yield Row("trine", "trine, attention at 4, unbiased", OURS, (*trine, "--unbiased"))
