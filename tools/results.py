@@ -60,10 +60,6 @@ def measure_rows(bench: Bench, rows: list[Row], jobs: int) -> list[tuple[str, st
     """Measures what is not in the cache; returns what the program refused, and why."""
     todo = [row for row in rows if not bench.row_path(row).exists()]
     say(f"{len(rows) - len(todo)} of {len(rows)} rows are measured")
-    # Files that many rows need are made before rows run side by side.
-    for options in sorted({row.options for row in todo}):
-        if any("{" in option for option in options):
-            bench.resolved(options)
     refused = []
 
     def measure(item: tuple[int, Row]) -> None:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
@@ -151,6 +152,7 @@ class Bench:
         weights = [file_sha(MODEL / name) for name in ("model.safetensors", "config.json")]
         self.text_keys = {name: file_sha(path) for name, path in texts.evaluated.items()}
         self.calibration_key = file_sha(texts.calibration)
+        self.making = threading.Lock()
         self.base_key = sha(program_key, *weights)
 
     def path_of(self, kind: str, *parts: str) -> Path:
@@ -232,7 +234,8 @@ class Bench:
             "{errors}": lambda: self.errors(False),
             "{errors-statistics}": lambda: self.errors(True),
         }
-        return [str(makers[word]()) if word in makers else word for word in options]
+        with self.making:  # rows that run side by side wait for the file they share
+            return [str(makers[word]()) if word in makers else word for word in options]
 
     def scores(self, model: Path, texts: Iterator[str] | list[str]) -> dict[str, dict]:
         return {
