@@ -51,6 +51,10 @@ struct PlanReport {
                                             const PlanOptions& options,
                                             const ProgressCallback& progress = {});
 
+/// What speaks against `path` as a file for write_plan, before the plan is made: kInvalidArgument
+/// for an empty path and for a directory, kNotFound when its directory does not exist.
+[[nodiscard]] Status check_plan_output(const std::string& path);
+
 /// Writes report.json to `path`, whole or not at all.
 [[nodiscard]] Status write_plan(const std::string& path, const PlanReport& report);
 

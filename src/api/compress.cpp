@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "api/opened_model.h"
+#include "api/output_file.h"
 #include "api/planning.h"
 #include "base/files.h"
 #include "compress/compressor.h"
@@ -35,6 +36,9 @@ Result<CompressReport> compress_model(const std::string& source, const std::stri
                                       const ProgressCallback& progress) {
   const auto start = std::chrono::steady_clock::now();
   TRINE_ASSIGN_OR_RETURN(const int threads, api::resolve_threads(options.threads));
+  if (!options.trace_file.empty()) {
+    TRINE_RETURN_IF_ERROR(api::check_output_file(options.trace_file, "the trace"));
+  }
   TRINE_ASSIGN_OR_RETURN(const auto original, checkpoint::Checkpoint::open(source));
   TRINE_ASSIGN_OR_RETURN(const auto known,
                          api::read_known_inputs(options.plan.statistics, original));

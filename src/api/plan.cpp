@@ -4,6 +4,7 @@
 #include <map>
 
 #include "api/opened_model.h"
+#include "api/output_file.h"
 #include "api/planning.h"
 #include "base/files.h"
 
@@ -70,6 +71,10 @@ Result<PlanReport> plan_model(const std::string& source, const PlanOptions& opti
       .explanation = explain(original.spec(), plan),
       .seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+}
+
+Status check_plan_output(const std::string& path) {
+  return api::check_output_file(path, "the plan");
 }
 
 Status write_plan(const std::string& path, const PlanReport& report) {

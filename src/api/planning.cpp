@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "api/output_file.h"
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/safetensors_file.h"
@@ -172,6 +173,9 @@ Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source, const PlanOpt
       (!options.preset.empty() || (options.bits_per_weight && options.memory_bytes))) {
     return fail(ErrorCode::kInvalidArgument,
                 "give one of a preset, bits per weight and memory, not several");
+  }
+  if (!options.error_table.empty()) {
+    TRINE_RETURN_IF_ERROR(check_output_file(options.error_table, "the measured errors"));
   }
   const ModelSpec& spec = source.spec();
   plan::Preset preset;

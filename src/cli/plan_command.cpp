@@ -21,6 +21,9 @@ struct Options {
 };
 
 Status run_plan(const Options& options, Output& output) {
+  if (!options.output.empty()) {
+    if (Status possible = check_plan_output(options.output); !possible) return possible;
+  }
   Result<PlanReport> report = [&] {
     ProgressDisplay display("planning");
     return plan_model(options.source, options.plan, display.callback());

@@ -58,6 +58,25 @@ class Plans(unittest.TestCase):
         self.assertEqual(both.code, 1)
         self.assertIn("give one of", both.stderr)
 
+    def test_files_that_cannot_be_written_are_refused_before_the_work(self) -> None:
+        lost = self.folder / "missing" / "file"
+        out = self.folder / "out"
+        for command in (
+            ["plan", GOLDEN, "-o"],
+            ["plan", GOLDEN, "--bits-per-weight", "4", "--errors"],
+            ["compress", GOLDEN, out, "--trace"],
+        ):
+            with self.subTest(command):
+                refused = trine(*command, lost)
+                self.assertEqual(refused.code, 1)
+                self.assertIn(f"{lost}: its directory does not exist", refused.stderr)
+                # The display shows a line for every matrix that is measured or compressed.
+                self.assertNotIn("layers.0", refused.stderr)
+                refused = trine(*command, self.folder)
+                self.assertEqual(refused.code, 1)
+                self.assertIn("is a directory", refused.stderr)
+                self.assertFalse(out.exists())
+
     def test_a_hand_edited_plan_names_matrix_and_field(self) -> None:
         trine_json("plan", str(GOLDEN), "--preset", "rtn-4bit", "-o", str(self.plan))
         name = "model.layers.0.self_attn.q_proj.weight"
