@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "compress/matrix_compressor.h"
-#include "core/finite_check.h"
-#include "kernels/widened.h"
+#include "compress/widened_weights.h"
 #include "plan/plan.h"
 
 namespace trine::compress {
@@ -43,30 +42,13 @@ std::vector<MatrixPlan> candidates_for(const MatrixSpec& matrix, const Candidate
   return plans;
 }
 
-Result<std::vector<float>> read(const checkpoint::Checkpoint& source, const MatrixSpec& spec) {
-  TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, source.matrix(spec));
-  std::vector<float> values;
-  if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
-    values = kernels::widened(**reader, spec.out_features, spec.in_features, 1);
-  } else {
-    values =
-        kernels::widened(std::get<TensorView>(weight), spec.out_features, spec.in_features, 1);
-  }
-  source.release(spec);
-  const TensorView view{
-      DType::kF32,
-      {values.size()},
-      {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}};
-  TRINE_RETURN_IF_ERROR(require_finite(spec.name, view));
-  return values;
-}
-
 Status measure_row(const checkpoint::Checkpoint& source, const MatrixSpec& spec,
                    const CandidateGrid& grid, const InputMoments& moments, ErrorRow& row) {
-  TRINE_ASSIGN_OR_RETURN(const std::vector<float> values, read(source, spec));
+  TRINE_ASSIGN_OR_RETURN(const WidenedWeights weights,
+                         read_widened(source, spec, Nonfinite::kRefuse, 1));
   for (const MatrixPlan& plan : candidates_for(spec, grid)) {
-    auto compressed = compress_matrix(spec.name, {spec.out_features, spec.in_features, values},
-                                      plan, moments, 1);
+    auto compressed = compress_matrix(
+        spec.name, {spec.out_features, spec.in_features, weights.values}, plan, moments, 1);
     if (!compressed) {
       return fail(compressed.error().code, "{}: {}", spec.name, compressed.error().message);
     }
