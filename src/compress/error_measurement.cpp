@@ -60,18 +60,22 @@ Status measure_row(const checkpoint::Checkpoint& source, const MatrixSpec& spec,
   return {};
 }
 
-/// Layer and share of tokens of every compressible matrix, by name.
+/// Layer and share of tokens of the matrices of routed experts, by name. Layers of an encoder
+/// count from 0 as those of the decoder do.
 void describe(const ModelSpec& spec, const std::map<std::string, double>& use,
               std::map<std::string, ErrorRow>& rows) {
-  for (std::size_t index = 0; index < spec.layers.size(); ++index) {
-    const LayerSpec& layer = spec.layers[index];
+  const auto layers = all_layers(spec);
+  const std::size_t encoder_layers = layers.size() - spec.layers.size();
+  for (std::size_t index = 0; index < layers.size(); ++index) {
+    const LayerSpec& layer = *layers[index];
     if (!layer.moe) continue;
     const double share = static_cast<double>(layer.moe->router.experts_per_token) /
                          static_cast<double>(layer.moe->experts.size());
     for (const ExpertSpec& expert : layer.moe->experts) {
       for (const MatrixSpec* matrix : {&expert.gate_proj, &expert.up_proj, &expert.down_proj}) {
+        if (!matrix->exists()) continue;
         ErrorRow& row = rows[matrix->name];
-        row.layer = index;
+        row.layer = index < encoder_layers ? index : index - encoder_layers;
         const auto known = use.find(matrix->name);
         row.use = known == use.end() ? share : known->second;
       }

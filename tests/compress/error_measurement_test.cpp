@@ -1,0 +1,52 @@
+// Tables of measured errors: what they say of experts, of which model, and of infinities.
+#include "compress/error_measurement.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "support/expect_error.h"
+#include "support/tiny_packed_model.h"
+
+namespace trine::compress {
+namespace {
+
+using testing_support::expect_error;
+using testing_support::sentence;
+
+/// One candidate, so that a table takes milliseconds.
+const CandidateGrid kOne{.quantizers = {"rtn"}, .bits = {4}, .group_sizes = {32}, .ranks = {0}};
+
+std::map<std::string, ErrorRow> by_name(const ErrorTable& table) {
+  std::map<std::string, ErrorRow> rows;
+  for (const ErrorRow& row : table) rows[row.name] = row;
+  return rows;
+}
+
+TEST(ErrorMeasurement, ExpertsOfAnEncoderHaveTheUseOfExperts) {
+  const auto source = checkpoint::Checkpoint::open("tests/golden/switch");
+  ASSERT_TRUE(source) << sentence(source);
+  const std::string known = "decoder.block.1.layer.2.mlp.experts.expert_0.wi.weight";
+  const auto table = measure_errors(*source, kOne, nullptr, {{known, 0.75}}, 2, {});
+  ASSERT_TRUE(table) << sentence(table);
+  const auto rows = by_name(*table);
+  EXPECT_EQ(rows.size(), compressible_matrices(source->spec()).size());
+  EXPECT_FALSE(rows.contains(""));  // Switch's experts have no gate_proj
+  std::size_t experts = 0, in_encoder = 0;
+  for (const auto& [name, row] : rows) {
+    const bool is_routed = row.role == MatrixRole::kExpert;
+    // One of four experts per token, in the encoder as in the decoder.
+    const double expected = name == known ? 0.75 : is_routed ? 0.25 : 1.0;
+    EXPECT_EQ(row.use, expected) << name;
+    experts += is_routed ? 1 : 0;
+    in_encoder += is_routed && name.starts_with("encoder.") ? 1 : 0;
+    if (!is_routed) continue;
+    EXPECT_NE(name.find("block." + std::to_string(row.layer) + "."), std::string::npos)
+        << name << " in layer " << row.layer;
+  }
+  EXPECT_EQ(experts, 24u);  // three layers with four experts of two matrices
+  EXPECT_EQ(in_encoder, 8u);
+}
+
+}  // namespace
+}  // namespace trine::compress
