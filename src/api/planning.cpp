@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/safetensors_file.h"
 #include "calibrate/statistics_file.h"
+#include "checkpoint/fingerprint.h"
 #include "compress/error_measurement.h"
 #include "core/shrinkage.h"
 #include "kernels/widened.h"
@@ -57,9 +58,10 @@ Result<plan::RouterMatrices> read_initial_routers(const std::string& path,
 Result<ErrorTable> read_or_measure(const checkpoint::Checkpoint& source,
                                    const PlanOptions& options, const KnownInputs& known,
                                    int threads, const base::ProgressSink& progress) {
+  const compress::ErrorTableOrigin origin{checkpoint::fingerprint(source), known.xxh3};
   if (!options.error_table.empty() && fs::exists(options.error_table)) {
     TRINE_ASSIGN_OR_RETURN(const base::Json json, base::read_json_file(options.error_table));
-    return compress::parse_error_table(json, options.error_table);
+    return compress::parse_error_table(json, origin, options.error_table);
   }
   compress::CandidateGrid grid;
   if (!options.quantizer.empty()) grid.quantizers = {options.quantizer};
@@ -71,7 +73,7 @@ Result<ErrorTable> read_or_measure(const checkpoint::Checkpoint& source,
       compress::measure_errors(source, grid, known.moments.empty() ? nullptr : &known.moments,
                                known.use, threads, progress));
   if (!options.error_table.empty()) {
-    const std::string text = compress::to_json(table).dump();
+    const std::string text = compress::to_json(table, origin).dump();
     if (text.size() > kMostTableBytes) {
       return fail(ErrorCode::kUnsupported,
                   "{}: the error table would take {} bytes, at most {}", options.error_table,

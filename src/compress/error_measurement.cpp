@@ -9,7 +9,7 @@
 namespace trine::compress {
 namespace {
 
-constexpr int kTableVersion = 1;
+constexpr int kTableVersion = 2;  // 2: says what it was measured with
 
 std::vector<MatrixPlan> candidates_for(const MatrixSpec& matrix, const CandidateGrid& grid) {
   std::vector<MatrixPlan> plans;
@@ -83,6 +83,25 @@ void describe(const ModelSpec& spec, const std::map<std::string, double>& use,
   }
 }
 
+Status check_origin(const base::JsonFields& fields, const ErrorTableOrigin& expected) {
+  ErrorTableOrigin origin;
+  TRINE_ASSIGN_OR_RETURN(origin.source_fingerprint, fields.string("source_fingerprint"));
+  TRINE_ASSIGN_OR_RETURN(origin.statistics_xxh3, fields.string("statistics_xxh3"));
+  if (origin.source_fingerprint != expected.source_fingerprint) {
+    return fail(ErrorCode::kInvalidArgument,
+                "{}: its errors were measured on another model (fingerprint {}, expected {})",
+                fields.name(), origin.source_fingerprint, expected.source_fingerprint);
+  }
+  if (origin.statistics_xxh3 != expected.statistics_xxh3) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "{}: its errors were measured with statistics {}, but {} given", fields.name(),
+        origin.statistics_xxh3.empty() ? "of none" : origin.statistics_xxh3,
+        expected.statistics_xxh3.empty() ? "none were" : expected.statistics_xxh3 + " were");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
@@ -120,8 +139,10 @@ Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
   return table;
 }
 
-base::Json to_json(const ErrorTable& table) {
+base::Json to_json(const ErrorTable& table, const ErrorTableOrigin& origin) {
   base::Json json = {{"error_table_version", kTableVersion},
+                     {"source_fingerprint", origin.source_fingerprint},
+                     {"statistics_xxh3", origin.statistics_xxh3},
                      {"matrices", base::Json::object()}};
   for (const ErrorRow& row : table) {
     base::Json candidates = base::Json::array();
@@ -142,9 +163,11 @@ base::Json to_json(const ErrorTable& table) {
   return json;
 }
 
-Result<ErrorTable> parse_error_table(const base::Json& json, std::string_view name) {
+Result<ErrorTable> parse_error_table(const base::Json& json, const ErrorTableOrigin& expected,
+                                     std::string_view name) {
   const base::JsonFields fields(json, std::string(name));
-  TRINE_RETURN_IF_ERROR(fields.integer("error_table_version", 1, kTableVersion));
+  TRINE_RETURN_IF_ERROR(fields.integer("error_table_version", kTableVersion, kTableVersion));
+  TRINE_RETURN_IF_ERROR(check_origin(fields, expected));
   TRINE_ASSIGN_OR_RETURN(const auto matrices, fields.object("matrices"));
   constexpr double kMost = 1e300;
   ErrorTable table;

@@ -36,9 +36,22 @@ struct CandidateGrid {
     const std::map<std::string, InputMoments>* moments,
     const std::map<std::string, double>& use, int threads, const base::ProgressSink& progress);
 
+/// What a table was measured with; with anything else its errors are those of another model.
+struct ErrorTableOrigin {
+  std::string source_fingerprint{};  ///< of checkpoint/fingerprint.h
+  std::string statistics_xxh3{};     ///< of the statistics file; empty: measured without
+
+  friend bool operator==(const ErrorTableOrigin&, const ErrorTableOrigin&) = default;
+};
+
 /// The table as JSON and back: a new budget need not measure again.
-[[nodiscard]] base::Json to_json(const ErrorTable& table);
+[[nodiscard]] base::Json to_json(const ErrorTable& table, const ErrorTableOrigin& origin);
+
+/// @param name of the file, for sentences.
+/// kMalformed for fields that are missing or wrong, kInvalidArgument when the table was measured
+/// on another model or with other statistics than `expected`.
 [[nodiscard]] Result<ErrorTable> parse_error_table(const base::Json& json,
+                                                   const ErrorTableOrigin& expected,
                                                    std::string_view name);
 
 }  // namespace trine::compress

@@ -50,6 +50,20 @@ class Plans(unittest.TestCase):
         packed = self.compress("--memory", str(limit), "--errors", str(errors))
         self.assertEqual(packed["stored_bytes"], tight["stored_bytes"])
 
+    def test_errors_of_another_model_or_other_statistics_are_refused(self) -> None:
+        errors = self.folder / "errors.json"
+        budget = ["--bits-per-weight", "5.5", "--errors", errors]
+        trine_json("plan", GOLDEN, *budget)
+        other = trine("plan", ROOT / "tests/golden/olmoe", *budget)
+        self.assertEqual(other.code, 1)
+        self.assertIn(f"{errors}: its errors were measured on another model", other.stderr)
+        text = json.loads(errors.read_text())
+        text["statistics_xxh3"] = "0123456789abcdef"
+        errors.write_text(json.dumps(text))
+        other = trine("plan", GOLDEN, *budget)
+        self.assertEqual(other.code, 1)
+        self.assertIn("with statistics 0123456789abcdef, but none were given", other.stderr)
+
     def test_impossible_budgets_are_refused(self) -> None:
         refused = trine("plan", str(GOLDEN), "--memory", "1kB")
         self.assertEqual(refused.code, 1)

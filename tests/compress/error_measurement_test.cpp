@@ -48,5 +48,35 @@ TEST(ErrorMeasurement, ExpertsOfAnEncoderHaveTheUseOfExperts) {
   EXPECT_EQ(in_encoder, 8u);
 }
 
+TEST(ErrorMeasurement, ATableIsReadBackForTheModelAndStatisticsItWasMeasuredWith) {
+  const testing_support::TemporaryDirectory directory;
+  testing_support::write_tiny_checkpoint(directory.path());
+  const auto source = checkpoint::Checkpoint::open(directory.path());
+  ASSERT_TRUE(source) << sentence(source);
+  const auto table = measure_errors(*source, kOne, nullptr, {}, 1, {});
+  ASSERT_TRUE(table) << sentence(table);
+  const ErrorTableOrigin origin{"0123456789abcdef", "fedcba9876543210"};
+  base::Json json = to_json(*table, origin);
+  const auto again = parse_error_table(json, origin, "errors.json");
+  ASSERT_TRUE(again) << sentence(again);
+  EXPECT_EQ(to_json(*again, origin), json);
+
+  expect_error(parse_error_table(json, {"another", origin.statistics_xxh3}, "errors.json"),
+               ErrorCode::kInvalidArgument,
+               {"errors.json", "another model", origin.source_fingerprint, "expected another"});
+  expect_error(parse_error_table(json, {origin.source_fingerprint, ""}, "errors.json"),
+               ErrorCode::kInvalidArgument,
+               {"errors.json", "with statistics fedcba9876543210, but none were given"});
+  json["statistics_xxh3"] = "";
+  expect_error(parse_error_table(json, origin, "errors.json"), ErrorCode::kInvalidArgument,
+               {"with statistics of none, but fedcba9876543210 were given"});
+  json.erase("source_fingerprint");
+  expect_error(parse_error_table(json, origin, "errors.json"), ErrorCode::kMalformed,
+               {"source_fingerprint"});
+  json["error_table_version"] = 1;  // did not say what it was measured with
+  expect_error(parse_error_table(json, origin, "errors.json"), ErrorCode::kMalformed,
+               {"error_table_version"});
+}
+
 }  // namespace
 }  // namespace trine::compress
