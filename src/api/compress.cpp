@@ -15,7 +15,11 @@ Result<plan::Plan> plan_for(const checkpoint::Checkpoint& source,
                             const CompressOptions& options, const api::KnownInputs& known,
                             int threads, const ProgressCallback& progress) {
   if (options.plan_file.empty()) {
-    return api::make_plan(source, options.plan, known, threads, progress);
+    PlanOptions planning = options.plan;
+    planning.allow_nonfinite = options.allow_nonfinite;
+    TRINE_ASSIGN_OR_RETURN(api::MadePlan made,
+                           api::make_plan(source, planning, known, threads, progress));
+    return std::move(made.plan);
   }
   TRINE_ASSIGN_OR_RETURN(const base::Json json, base::read_json_file(options.plan_file));
   TRINE_ASSIGN_OR_RETURN(plan::Plan plan, plan::parse_plan(json, options.plan_file));

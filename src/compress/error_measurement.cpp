@@ -43,9 +43,16 @@ std::vector<MatrixPlan> candidates_for(const MatrixSpec& matrix, const Candidate
 }
 
 Status measure_row(const checkpoint::Checkpoint& source, const MatrixSpec& spec,
-                   const CandidateGrid& grid, const InputMoments& moments, ErrorRow& row) {
+                   const CandidateGrid& grid, const MeasurementOptions& options,
+                   ErrorRow& row) {
+  const auto nonfinite = options.allow_nonfinite ? Nonfinite::kCount : Nonfinite::kRefuse;
   TRINE_ASSIGN_OR_RETURN(const WidenedWeights weights,
-                         read_widened(source, spec, Nonfinite::kRefuse, 1));
+                         read_widened(source, spec, nonfinite, 1));
+  row.nonfinite = weights.nonfinite;
+  InputMoments moments;
+  if (options.moments != nullptr && options.moments->contains(spec.name)) {
+    moments = options.moments->at(spec.name);
+  }
   for (const MatrixPlan& plan : candidates_for(spec, grid)) {
     auto compressed = compress_matrix(
         spec.name, {spec.out_features, spec.in_features, weights.values}, plan, moments, 1);
@@ -105,17 +112,15 @@ Status check_origin(const base::JsonFields& fields, const ErrorTableOrigin& expe
 }  // namespace
 
 Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
-                                  const CandidateGrid& grid,
-                                  const std::map<std::string, InputMoments>* moments,
-                                  const std::map<std::string, double>& use, int threads,
+                                  const CandidateGrid& grid, const MeasurementOptions& options,
                                   const base::ProgressSink& progress) {
   const auto matrices = compressible_matrices(source.spec());
   std::map<std::string, ErrorRow> described;
-  describe(source.spec(), use, described);
+  describe(source.spec(), options.use, described);
   ErrorTable table(matrices.size());
   std::vector<Status> statuses(matrices.size());
   std::uint64_t done = 0;
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
+#pragma omp parallel for num_threads(options.threads) schedule(dynamic)
   for (std::size_t i = 0; i < matrices.size(); ++i) {
     const MatrixSpec& spec = *matrices[i];
     ErrorRow& row = table[i];
@@ -126,9 +131,7 @@ Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
     row.role = spec.role;
     row.out_features = spec.out_features;
     row.in_features = spec.in_features;
-    InputMoments known;
-    if (moments != nullptr && moments->contains(spec.name)) known = moments->at(spec.name);
-    statuses[i] = measure_row(source, spec, grid, known, row);
+    statuses[i] = measure_row(source, spec, grid, options, row);
 #pragma omp critical
     {
       ++done;
@@ -159,6 +162,7 @@ base::Json to_json(const ErrorTable& table, const ErrorTableOrigin& origin) {
                                   {"output_power", row.output_power},
                                   {"use", row.use},
                                   {"candidates", std::move(candidates)}};
+    if (row.nonfinite > 0) json["matrices"][row.name]["nonfinite"] = row.nonfinite;
   }
   return json;
 }
@@ -183,6 +187,9 @@ Result<ErrorTable> parse_error_table(const base::Json& json, const ErrorTableOri
     TRINE_ASSIGN_OR_RETURN(row.squared_norm, matrix.number("squared_norm", 0.0, kMost));
     TRINE_ASSIGN_OR_RETURN(row.output_power, matrix.number("output_power", 0.0, kMost));
     TRINE_ASSIGN_OR_RETURN(row.use, matrix.number("use", 0.0, 1.0));
+    TRINE_ASSIGN_OR_RETURN(const auto nonfinite,
+                           matrix.integer_or("nonfinite", 0, std::int64_t{1} << 60, 0));
+    row.nonfinite = static_cast<std::size_t>(nonfinite);
     const auto candidates = matrix.json().find("candidates");
     if (candidates == matrix.json().end() || !candidates->is_array()) {
       return fail(ErrorCode::kMalformed, "{}: candidates is missing or no array",

@@ -1,6 +1,7 @@
 """trine plan: sizes to the byte, budgets kept, plans carried out, and impossible plans refused."""
 
 import json
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -63,6 +64,30 @@ class Plans(unittest.TestCase):
         other = trine("plan", GOLDEN, *budget)
         self.assertEqual(other.code, 1)
         self.assertIn("with statistics 0123456789abcdef, but none were given", other.stderr)
+
+    def test_budgets_of_models_with_nan(self) -> None:
+        model, errors = self.folder / "model", self.folder / "errors.json"
+        shutil.copytree(GOLDEN, model)
+        content = bytearray((model / "model.safetensors").read_bytes())
+        data = 8 + int.from_bytes(content[:8], "little")
+        name = "model.layers.1.self_attn.q_proj.weight"
+        place = data + json.loads(content[8:data])[name]["data_offsets"][0]
+        content[place : place + 2] = b"\xc0\x7f"  # NaN as bf16
+        (model / "model.safetensors").write_bytes(content)
+        budget = ["--bits-per-weight", "5.5", "--errors", errors]
+        refused = trine("plan", model, *budget)
+        self.assertEqual(refused.code, 1)
+        self.assertIn(name, refused.stderr)
+        self.assertIn("--allow-nonfinite", refused.stderr)
+        planned = trine_json("plan", model, *budget, "--allow-nonfinite")
+        self.assertEqual(planned["nonfinite_weights"], 1)
+        refused = trine("plan", model, *budget)  # the table is there now, and remembers
+        self.assertEqual(refused.code, 1)
+        self.assertIn(f"1 of the weights of {name}", refused.stderr)
+        out = self.folder / "packed"
+        packed = trine_json("compress", model, out, *budget, "--allow-nonfinite")
+        self.assertEqual(packed["nonfinite_weights"], 1)
+        self.assertEqual(packed["stored_bytes"], planned["stored_bytes"])
 
     def test_impossible_budgets_are_refused(self) -> None:
         refused = trine("plan", str(GOLDEN), "--memory", "1kB")
