@@ -7,6 +7,7 @@ of holes, with tiny-mixtral's table of measured errors 32 layers deep and under 
 """
 
 import json
+import re
 import resource
 import shutil
 import subprocess
@@ -115,6 +116,18 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def _expected_fingerprint(bench: Bench, model: Path, table: Path) -> str:
+    """The checkpoint's, as the refusal of another checkpoint's table names it."""
+    try:
+        bench.run("plan", model, *BUDGETS[0].options, "--errors", table)
+    except Refused as why:
+        named = re.search(r"expected ([0-9a-f]+)\)", str(why))
+        if named is None:
+            raise
+        return named[1]
+    raise Refused("the table of another model was not refused")
+
+
 def measure(bench: Bench, python: Path) -> dict:
     model, table = bench.folder / "synthetic", bench.folder / "synthetic.table"
     found = {}
@@ -125,6 +138,8 @@ def measure(bench: Bench, python: Path) -> dict:
         make_checkpoint(python, model, FULL)
         stored = json.loads(bench.errors(False).read_text())
         stored["matrices"] = deepened(stored["matrices"])
+        table.write_text(json.dumps(stored))
+        stored["source_fingerprint"] = _expected_fingerprint(bench, model, table)
         table.write_text(json.dumps(stored))
         for timed in BUDGETS:
             found[timed.name] = fastest(bench, model, timed, "--errors", table)

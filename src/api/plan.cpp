@@ -4,6 +4,7 @@
 #include <map>
 
 #include "api/opened_model.h"
+#include "api/output_file.h"
 #include "api/planning.h"
 #include "base/files.h"
 
@@ -70,8 +71,13 @@ Result<PlanReport> plan_model(const std::string& source, const PlanOptions& opti
       .original_bytes = original.total_weight_bytes(),
       .explanation = explain(original.spec(), plan),
       .allocation_seconds = made.allocation_seconds,
+      .nonfinite_weights = made.nonfinite_weights,
       .seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+}
+
+Status check_plan_output(const std::string& path) {
+  return api::check_output_file(path, "the plan");
 }
 
 Status write_plan(const std::string& path, const PlanReport& report) {

@@ -36,6 +36,7 @@ struct MadePlan {
   plan::Plan plan{};
   /// Of choosing alone: without reading weights, measuring errors, or reading a table of them.
   double allocation_seconds = 0.0;
+  std::uint64_t nonfinite_weights = 0;  ///< met while errors were measured, and allowed
 };
 
 [[nodiscard]] Result<MadePlan> make_plan(const checkpoint::Checkpoint& source,
