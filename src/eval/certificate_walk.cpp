@@ -141,6 +141,8 @@ void CertificateWalk::attention_block(std::size_t index) {
                       {inputs.data(), attended.data(), packed_attended.data(), windows_}, moved,
                       settings_, certificate_.rows);
   add_observed(local, outputs, changes);
+  // Nothing is packed in front of the first layer: its attention is a local block.
+  if (index == 0) changes[1] = changes[0];
   count_change(local, outputs, changes[0], certificate_.layers[index].attention);
   advance(kLayer, local, changes[0], outputs);
   for (std::size_t i = 1; i < tracks.size(); ++i) {
@@ -247,10 +249,12 @@ void CertificateWalk::add_observed(const std::vector<float>& packed,
                                    std::span<Radii> changes) const {
   for (std::size_t token = 0; token < window_of_.size(); ++token) {
     const double observed = observed_change(packed, original, token);
-    for (Radii& radii : changes) {
-      double& block = radii[token][kBlockBound];
-      block = (block + observed) * settings_.scale;
-      radii[token][kStateBound] = observed * settings_.scale;
+    for (std::size_t set = 0; set < changes.size(); ++set) {
+      PerKind& bounds = changes[set][token];
+      // On the original's states the packed block was run: the same numbers, not even rounding.
+      const double moved = set == 0 ? 0.0 : bounds[kBlockBound];
+      bounds[kBlockBound] = (moved + observed) * settings_.scale;
+      bounds[kStateBound] = observed * settings_.scale;
     }
   }
 }

@@ -73,7 +73,7 @@ class CertificateWalk {
                                                  const std::vector<float>& inputs,
                                                  std::span<const TrackName> tracks);
   /// What was observed on the original's states becomes part of the block bound, and is the state
-  /// bound of a block.
+  /// bound of a block. @param changes first: of the track that gets the original's states.
   void add_observed(const std::vector<float>& packed, const std::vector<float>& original,
                     std::span<Radii> changes) const;
   /// The sigmoids a shared expert is multiplied by, on the original's inputs; 1 without a gate.

@@ -164,14 +164,17 @@ TEST_F(CertificateTest, RunningMoreOfTheModelProvesMore) {
   pack_all(8);
   const Certificate certificate = run().value();
   for (const LayerCertificate& layer : certificate.layers) {
-    // Local blocks are run, so what is bounded is what is seen and its rounding.
+    // Local blocks are run, so the bound is what is seen.
     EXPECT_LT(layer.experts.bound_sums[kBlockBound],
               0.2 * layer.experts.bound_sums[kNormBound]);
-    EXPECT_LT(layer.experts.bound_sums[kBlockBound], 1.1 * layer.experts.observed_sum);
+    EXPECT_DOUBLE_EQ(layer.experts.bound_sums[kBlockBound], layer.experts.observed_sum);
     EXPECT_DOUBLE_EQ(layer.stream.bound_sums[kStateBound], layer.stream.observed_sum);
     EXPECT_GE(layer.routing_full.certified[kStateBound],
               layer.routing_full.certified[kBlockBound]);
   }
+  // In front of the first router only its attention is packed: the same block, the same shares.
+  EXPECT_EQ(certificate.layers[0].routing_full.certified,
+            certificate.layers[0].routing_local.certified);
   const DecisionTally& top1 = certificate.top1_full;
   EXPECT_GT(top1.certified[kStateBound], 0u);
   EXPECT_GE(top1.certified[kStateBound], top1.certified[kBlockBound]);
