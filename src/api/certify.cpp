@@ -3,14 +3,12 @@
 #include <chrono>
 
 #include "api/opened_model.h"
-#include "base/files.h"
+#include "api/tokenized_file.h"
 #include "eval/certificate.h"
-#include "input/tokenizer.h"
 
 namespace trine {
 namespace {
 
-constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
 static_assert(kCertificateBounds.size() == eval::kBoundKinds);
 
 ChangeReport to_report(const eval::ChangeTally& tally) {
@@ -78,14 +76,6 @@ CertificateReport to_report(const eval::Certificate& certificate,
   return report;
 }
 
-Result<std::vector<std::int32_t>> tokenize_file(const std::string& model,
-                                                const std::string& text_file) {
-  TRINE_ASSIGN_OR_RETURN(const auto tokenizer, input::open_tokenizer(model));
-  TRINE_ASSIGN_OR_RETURN(const std::string text,
-                         base::read_text_file(text_file, kMaxTextBytes));
-  return tokenizer->encode(text, input::SpecialTokens::kInclude);
-}
-
 /// The model packed, the reference its original, by their configurations.
 Status require_pair(const api::OpenedModel& model, const api::OpenedModel& reference,
                     const std::string& path, const std::string& reference_path) {
@@ -124,7 +114,7 @@ Result<CertificateReport> certify(const std::string& model, const CertifyOptions
   TRINE_ASSIGN_OR_RETURN(const int threads, api::resolve_threads(options.engine.threads));
   TRINE_ASSIGN_OR_RETURN(const kernels::KernelTable* table,
                          kernels::table_named(options.engine.isa));
-  TRINE_ASSIGN_OR_RETURN(const auto token_ids, tokenize_file(model, options.text_file));
+  TRINE_ASSIGN_OR_RETURN(const auto token_ids, api::tokenize_file(model, options.text_file));
   const eval::CertificateOptions settings{.window = options.window,
                                           .probability = options.probability,
                                           .most_tokens = options.tokens,

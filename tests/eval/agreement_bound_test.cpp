@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Law{"rare_disaster", 0.97,
                         [](base::Random& r) { return r.uniform() < 0.03 ? 0.0 : 1.0; }},
                     Law{"wide", 0.5, [](base::Random& r) { return r.uniform(); }}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& law) { return std::string(law.param.name); });
 
 TEST(AgreementTally, CountsSharesAndOneTokenOfEachWindow) {
   AgreementTally tally;

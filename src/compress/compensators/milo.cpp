@@ -24,21 +24,13 @@ constexpr int kMostIterations = 28;
 constexpr int kPlainIterations = 4;  // at the end
 constexpr float kRelaxation = 0.7f;
 
-/// fixed [rank, k], target [m or n side]: argmin over `free` [rank, other] of ‖E − …‖, where
-/// cross = fixed · E restricted to the other side. Solves (fixed fixedᵀ) free = cross in double.
+/// The other factor when one is given: the `free` [rank, other] that makes Σ (E − fixedᵀ · free)²
+/// smallest, from (fixed · fixedᵀ) · free = fixed · E, solved in double.
+/// @param fixed [rank, width]. @param cross = fixed · E, [rank, other], for E [width, other].
 std::vector<float> solve_normal_equations(const std::vector<float>& fixed,
                                           const std::vector<float>& cross, std::size_t rank) {
   const std::size_t width = fixed.size() / rank, other = cross.size() / rank;
-  std::vector<double> gram(rank * rank);
-  for (std::size_t i = 0; i < rank; ++i) {
-    for (std::size_t j = 0; j <= i; ++j) {
-      double sum = 0.0;
-      for (std::size_t k = 0; k < width; ++k) {
-        sum += static_cast<double>(fixed[i * width + k]) * fixed[j * width + k];
-      }
-      gram[i * rank + j] = gram[j * rank + i] = sum;
-    }
-  }
+  std::vector<double> gram = kernels::gram_matrix(fixed, rank, width, kernels::Transposed::kNo);
   double trace = 0.0;
   for (std::size_t i = 0; i < rank; ++i) trace += gram[i * rank + i];
   // A factor row of zeros would make the system singular; 1e-6 of the mean row changes nothing else.

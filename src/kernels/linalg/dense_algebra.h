@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "kernels/linalg/blas.h"
@@ -29,9 +30,16 @@ struct Accumulation {
 void multiply_parallel(const ProductShape& shape, Operand left, Operand right,
                        Accumulation accumulation, Product product, int threads);
 
+/// The products of all rows of `values` [rows, cols] with each other, values · valuesᵀ [rows, rows];
+/// with kYes those of all columns, valuesᵀ · values [cols, cols]. Summed in double on the calling
+/// thread, so it does not depend on any number of threads. Extra memory: a panel of 1024 rows or
+/// columns in double.
+[[nodiscard]] std::vector<double> gram_matrix(std::span<const float> values, std::size_t rows,
+                                              std::size_t cols, Transposed transposed);
+
 /// Replaces the columns of `values` [rows, cols], row-major, by an orthonormal basis of their span
 /// (Cholesky QR twice: Fukaya et al. 2014, arXiv:1411.7113). Columns that depend on others to
-/// working precision become zero.
+/// working precision become zero. The triangular solves are divided among `threads`.
 void orthonormalize(std::vector<float>& values, std::size_t rows, std::size_t cols,
                     int threads);
 
