@@ -1,10 +1,11 @@
 #include "compress/input_metric.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "base/result.h"
-#include "kernels/linalg/blas.h"
+#include "kernels/linalg/dense_algebra.h"
 
 namespace trine::compress {
 namespace {
@@ -55,6 +56,58 @@ double inner_product(MatrixView a, MatrixView b, const InputMoments& moments, in
   double total = 0.0;
   for (const double sum : sums) total += sum;
   return total;
+}
+
+InputMetric::InputMetric(const InputMoments& moments, std::size_t cols)
+    : cols_(cols), block_size_(moments.block_size) {
+  if (block_size_ == 0) {
+    for (const float moment : moments.diagonal) roots_.push_back(std::sqrt(moment));
+    return;
+  }
+  constexpr double kDamping = 1e-4;
+  const float* block = moments.blocks.data();
+  for (std::size_t first = 0; first < cols; first += block_size_) {
+    const std::size_t size = std::min(block_size_, cols - first);
+    const auto root = kernels::damped_cholesky({block, block + size * size}, size, kDamping);
+    roots_.insert(roots_.end(), root.begin(), root.end());
+    block += size * size;
+  }
+}
+
+std::vector<float> InputMetric::whitened(std::vector<float> values, int threads) const {
+  if (is_plain()) return values;
+  const std::size_t rows = values.size() / cols_;
+  if (block_size_ == 0) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] *= roots_[i % cols_];
+    return values;
+  }
+  std::vector<float> product(values.size());
+  const float* root = roots_.data();
+  for (std::size_t first = 0; first < cols_; first += block_size_) {
+    const std::size_t size = std::min(block_size_, cols_ - first);
+    kernels::multiply_parallel(
+        {rows, size, size, kernels::Transposed::kNo, kernels::Transposed::kNo},
+        {values.data() + first, cols_}, {root, size}, {1.0f, 0.0f},
+        {product.data() + first, cols_}, threads);
+    root += size * size;
+  }
+  return product;
+}
+
+std::vector<float> InputMetric::unwhitened(std::vector<float> values, int threads) const {
+  if (is_plain()) return values;
+  const std::size_t rows = values.size() / cols_;
+  if (block_size_ == 0) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] /= roots_[i % cols_];
+    return values;
+  }
+  const float* root = roots_.data();
+  for (std::size_t first = 0; first < cols_; first += block_size_) {
+    const std::size_t size = std::min(block_size_, cols_ - first);
+    kernels::divide_by_lower(rows, size, {root, size}, {values.data() + first, cols_}, threads);
+    root += size * size;
+  }
+  return values;
 }
 
 }  // namespace trine::compress

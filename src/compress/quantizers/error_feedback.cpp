@@ -8,27 +8,17 @@
 namespace trine::compress {
 namespace {
 
-/// The lower Cholesky factor of `moments` in `order`, damped just enough to exist.
-std::vector<double> damped_cholesky(std::span<const float> moments,
-                                    std::span<const std::uint32_t> order, double damping) {
+/// The moments with rows and columns in `order`.
+std::vector<double> ordered(std::span<const float> moments,
+                            std::span<const std::uint32_t> order) {
   const std::size_t size = order.size();
-  double mean = 0.0;
-  for (std::size_t i = 0; i < size; ++i) mean += static_cast<double>(moments[i * size + i]);
-  mean /= static_cast<double>(size);
-  if (!(mean > 0.0)) mean = 1.0;
-  constexpr int kMostTries = 8;
-  for (int tries = 0; tries < kMostTries; ++tries, damping *= 10.0) {
-    std::vector<double> factor(size * size);
-    for (std::size_t row = 0; row < size; ++row) {
-      for (std::size_t col = 0; col < size; ++col) {
-        factor[row * size + col] = static_cast<double>(moments[order[row] * size + order[col]]);
-      }
-      factor[row * size + row] += damping * mean;
+  std::vector<double> matrix(size * size);
+  for (std::size_t row = 0; row < size; ++row) {
+    for (std::size_t col = 0; col < size; ++col) {
+      matrix[row * size + col] = static_cast<double>(moments[order[row] * size + order[col]]);
     }
-    if (kernels::cholesky(factor, size)) return factor;
   }
-  check(false, "error feedback: the moments have no Cholesky factor even when damped");
-  return {};
+  return matrix;
 }
 
 }  // namespace
@@ -38,7 +28,8 @@ ErrorFeedback::ErrorFeedback(std::span<const float> moments, std::vector<std::ui
     : order_(std::move(order)), shares_(order_.size() * order_.size()), costs_(order_.size()) {
   const std::size_t size = order_.size();
   std::vector<double> inverse =
-      kernels::inverse_from_cholesky(damped_cholesky(moments, order_, damping), size);
+kernels::inverse_from_cholesky(
+      kernels::damped_cholesky(ordered(moments, order_), size, damping), size);
   // H⁻¹ = lower · lowerᵀ, so U = lowerᵀ.
   check(kernels::cholesky(inverse, size), "error feedback: an inverse that is not positive");
   for (std::size_t row = 0; row < size; ++row) {

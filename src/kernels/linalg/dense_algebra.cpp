@@ -181,6 +181,35 @@ bool cholesky(std::vector<double>& matrix, std::size_t size) {
   return true;
 }
 
+std::vector<double> damped_cholesky(std::vector<double> matrix, std::size_t size,
+                                    double damping) {
+  double mean = 0.0;
+  for (std::size_t i = 0; i < size; ++i) mean += matrix[i * size + i];
+  mean = mean > 0.0 ? mean / static_cast<double>(size) : 1.0;
+  constexpr int kMostTries = 8;
+  for (int tries = 0; tries < kMostTries; ++tries, damping *= 10.0) {
+    std::vector<double> factor = matrix;
+    for (std::size_t i = 0; i < size; ++i) factor[i * size + i] += damping * mean;
+    if (cholesky(factor, size)) return factor;
+  }
+  check(false, "damped_cholesky: a matrix that is not positive semi-definite");
+  return {};
+}
+
+void divide_by_lower(std::size_t rows, std::size_t size, Operand lower, Product values,
+                     int threads) {
+  stay_on_calling_thread();
+  const std::size_t panels = (rows + kPanelRows - 1) / kPanelRows;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (std::size_t panel = 0; panel < panels; ++panel) {
+    const std::size_t first = panel * kPanelRows;
+    cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit,
+                as_int(std::min(kPanelRows, rows - first)), as_int(size), 1.0f, lower.data,
+                as_int(lower.stride), values.data + first * values.stride,
+                as_int(values.stride));
+  }
+}
+
 std::vector<double> inverse_from_cholesky(std::vector<double> factor, std::size_t size) {
   stay_on_calling_thread();
   const int n = as_int(size);

@@ -55,6 +55,15 @@ struct Eigen {
 /// above the diagonal; false when it is not positive definite.
 [[nodiscard]] bool cholesky(std::vector<double>& matrix, std::size_t size);
 
+/// The lower Cholesky factor of a positive semi-definite matrix [size, size] with `damping` times
+/// the mean of its diagonal added to it, ten times as much until the factor exists.
+[[nodiscard]] std::vector<double> damped_cholesky(std::vector<double> matrix, std::size_t size,
+                                                  double damping);
+
+/// values [rows, size] becomes values · lower⁻¹, lower a triangle [size, size].
+void divide_by_lower(std::size_t rows, std::size_t size, Operand lower, Product values,
+                     int threads);
+
 /// The inverse of a symmetric positive definite matrix from its lower Cholesky factor.
 [[nodiscard]] std::vector<double> inverse_from_cholesky(std::vector<double> factor,
                                                         std::size_t size);

@@ -10,6 +10,7 @@
 #include "compress/input_metric.h"
 #include "compress/quantizers/error_feedback.h"
 #include "compress/quantizers/quantizer.h"
+#include "support/input_moments.h"
 #include "support/random_matrices.h"
 
 namespace trine::compress {
@@ -17,41 +18,9 @@ namespace {
 
 constexpr std::size_t kRows = 70, kCols = 150;  // two panels of rows, a short last group
 
-/// E[x xᵀ] of inputs that share a few directions and differ in size, in blocks.
-struct Moments {
-  std::vector<float> diagonal{}, blocks{};
-  std::size_t block_size = 0;
-  [[nodiscard]] InputMoments view() const { return {diagonal, block_size, blocks}; }
-};
-
-Moments correlated(std::size_t cols, std::size_t block_size) {
-  constexpr std::size_t kShared = 6;
-  const auto directions = testing_support::random_normal(cols * kShared, 7, 1.0);
-  Moments moments{{}, {}, block_size};
-  const auto size_of = [](std::size_t i) { return i % 11 == 3 ? 4.0 : 1.0; };
-  for (std::size_t first = 0; first < cols; first += block_size) {
-    const std::size_t size = std::min(block_size, cols - first);
-    for (std::size_t i = 0; i < size; ++i) {
-      for (std::size_t j = 0; j < size; ++j) {
-        double product = i == j ? 0.5 : 0.0;
-        for (std::size_t k = 0; k < kShared; ++k) {
-          product += static_cast<double>(directions[(first + i) * kShared + k]) *
-                     directions[(first + j) * kShared + k];
-        }
-        product *= size_of(first + i) * size_of(first + j);
-        moments.blocks.push_back(static_cast<float>(product));
-        if (i == j) moments.diagonal.push_back(static_cast<float>(product));
-      }
-    }
-  }
-  return moments;
-}
-
-Moments uncorrelated(std::size_t cols) {
-  Moments moments{std::vector<float>(cols, 1.0f), std::vector<float>(cols * cols), cols};
-  for (std::size_t i = 0; i < cols; ++i) moments.blocks[i * cols + i] = 1.0f;
-  return moments;
-}
+using testing_support::correlated;
+using testing_support::Moments;
+using testing_support::uncorrelated;
 
 QuantizedMatrix quantized(const char* name, const std::vector<float>& weights,
                           const Moments& moments, QuantizerOptions options) {

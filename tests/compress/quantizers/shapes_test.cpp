@@ -12,6 +12,7 @@
 #include "compress/quantizers/metadata.h"
 #include "compress/quantizers/quantizer.h"
 #include "kernels/block_codec.h"
+#include "support/input_moments.h"
 #include "support/random_matrices.h"
 
 namespace trine::compress {
@@ -56,9 +57,15 @@ class EveryQuantizer : public testing::TestWithParam<std::tuple<const char*, int
   [[nodiscard]] static QuantizedMatrix quantize(const std::vector<float>& weights, int bits,
                                                 std::size_t rows = kRows, int threads = 1) {
     const auto& [name, metadata_bits] = GetParam();
+    const std::size_t cols = weights.size() / rows;
+    // Without correlations error feedback has nobody to feed back to.
+    const auto moments = testing_support::uncorrelated(cols);
+    const bool wants_moments = std::string(name) == "gptq";
     auto matrix = quantizer_named(name).value()->quantize(
-        {rows, weights.size() / rows, weights},
-        {.bits = bits, .metadata_bits = metadata_bits, .threads = threads});
+        {rows, cols, weights}, {.bits = bits,
+                                .metadata_bits = metadata_bits,
+                                .threads = threads,
+                                .moments = wants_moments ? moments.view() : InputMoments{}});
     EXPECT_TRUE(matrix) << matrix.error().message;
     return std::move(*matrix);
   }
@@ -302,7 +309,7 @@ TEST(RowGrid, EveryZeroNearTheMiddleFitsItsByte) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryQuantizer,
-                         testing::Combine(testing::Values("rtn", "hqq", "trine"),
+                         testing::Combine(testing::Values("rtn", "hqq", "trine", "gptq"),
                                           testing::Values(16, 8)),
                          [](const auto& tested) {
                            return std::string(std::get<0>(tested.param)) + "_m" +
