@@ -23,8 +23,8 @@
 #include <cmath>
 #include <vector>
 
-#include "compress/quantizers/affine_solver.h"
 #include "compress/quantizers/error_feedback.h"
+#include "compress/quantizers/fitted_grid.h"
 #include "compress/quantizers/grouping.h"
 #include "compress/quantizers/metadata.h"
 #include "compress/quantizers/quantizer.h"
@@ -65,15 +65,6 @@ AffineGroup stretched_group(std::span<const float> weights, float max_code) {
     best = {scale, zero};
   }
   return best;
-}
-
-AffineGroup fitted_group(const Recipe& recipe, std::span<const float> weights,
-                         std::span<const float> importance, int bits) {
-  const auto max_code = static_cast<float>((1 << bits) - 1);
-  if (recipe.searches_stretch) return stretched_group(weights, max_code);
-  const Range range = range_of(weights);
-  if (range.low == range.high) return flat_group(range.low);
-  return AffineSolver(weights, importance, bits).solve().grid;
 }
 
 /// One matrix under way.
@@ -136,8 +127,7 @@ class Rounding {
     const std::span<const float> costs(costs_);
     std::size_t col = 0;
     for_each_group(weights_, matrix_, row, [&](const GroupView& group) {
-      const AffineGroup grid = fitted_group(
-          recipe_, group.weights, costs.subspan(col, group.weights.size()), options_.bits);
+      const AffineGroup grid = fitted(group.weights, costs.subspan(col, group.weights.size()));
       group.scale = grid.scale;
       group.zero = grid.zero;
       col += group.weights.size();
@@ -149,9 +139,10 @@ class Rounding {
     matrix_.zero_steps[row] = grids_[row].zero_step();
   }
 
-  void store(std::size_t row, std::size_t group, AffineGroup grid) {
-    matrix_.scales[group] = grids_[row].rounded_scale(grid.scale);
-    matrix_.zeros[group] = grids_[row].rounded_zero(grid.zero);
+  [[nodiscard]] AffineGroup fitted(std::span<const float> weights,
+                                   std::span<const float> costs) const {
+    return recipe_.searches_stretch ? stretched_group(weights, max_code_)
+                                    : fitted_grid(weights, costs, options_);
   }
 
   /// Rounds all inputs of `feedback` for some rows. `values` [place][row] are the weights with
@@ -213,8 +204,15 @@ class Rounding {
       for (std::size_t i = 0; i < costs.size(); ++i) {
         weights[i] = values[(place + i) * kPanelRows + row];
       }
-      store(rows.first + row, (rows.first + row) * matrix_.num_groups() + group,
-            fitted_group(recipe_, weights, costs, options_.bits));
+      const RowGrid& row_grid = grids_[rows.first + row];
+      AffineGroup grid = fitted(weights, costs);
+      grid = recipe_.searches_stretch
+                 ? AffineGroup{row_grid.rounded_scale(grid.scale),
+                               row_grid.rounded_zero(grid.zero)}
+                 : stored_grid(weights, costs, options_.bits, grid, row_grid);
+      const std::size_t at = (rows.first + row) * matrix_.num_groups() + group;
+      matrix_.scales[at] = grid.scale;
+      matrix_.zeros[at] = grid.zero;
     }
   }
 
