@@ -12,6 +12,7 @@
 #include <trine/progress.h>
 #include <trine/report.h>
 #include <trine/result.h>
+#include <trine/tasks.h>
 #include <trine/verify.h>
 
 namespace trine {

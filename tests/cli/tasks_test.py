@@ -1,0 +1,176 @@
+"""Scores of tasks: the same as lm-evaluation-harness, resumable, and hard to fool.
+
+tests/golden/tasks/lm_eval.json holds what the harness said of the same model and documents; its
+made_with names the versions (tools/make_task_goldens.py).
+"""
+
+import json
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+from program import MODEL, ROOT, trine, trine_json
+
+GOLDEN = ROOT / "tests/golden/tasks"
+DATA = GOLDEN / "data"
+LM_EVAL = json.loads((GOLDEN / "lm_eval.json").read_text(encoding="utf-8"))
+
+# Both sum fp32 log probabilities of the same bf16 weights; the harness multiplies in fp32, Trine
+# widens bf16 and sums in another order. Per document of up to 250 predicted tokens:
+MAX_DIFFERENCE = 2e-3
+ROUNDS = {"default": [], "three_examples": ["--few-shot", "3"]}
+
+
+def task_of(name: str) -> str:
+    return "mmlu" if name.startswith("mmlu_") else name
+
+
+class LmEval(unittest.TestCase):
+    """One run per round; every document and every figure is compared."""
+
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def run_round(self, name: str) -> tuple[dict, dict]:
+        tasks = ",".join(sorted({task_of(task) for task in LM_EVAL[name]["results"]}))
+        output = self.folder / f"{name}.json"
+        arguments = ["--max-gen-tokens", LM_EVAL["max_gen_toks"], "--output", output]
+        result = trine_json(
+            "eval", MODEL, "--task", tasks, "--data", DATA, *arguments, *ROUNDS[name]
+        )
+        self.assertEqual(result, json.loads(output.read_text()))
+        lines = Path(f"{output}.documents.jsonl").read_text(encoding="utf-8").splitlines()[1:]
+        entries = map(json.loads, lines)
+        return result, {(e["task"], e["doc_id"]): e["outcome"] for e in entries}
+
+    def compare_document(self, place: str, theirs: dict, ours: dict) -> None:
+        answers = theirs["answers"]
+        if "text" in ours:
+            return  # theirs is what their filters found in it; the metrics are compared
+        flat = [one[0] if isinstance(one[0], list) else one for one in answers]
+        if isinstance(flat[0], list):
+            for (value, greedy), mine, is_greedy in zip(
+                flat, ours["loglikelihoods"], ours["greedy"], strict=True
+            ):
+                self.assertAlmostEqual(float(value), mine, delta=MAX_DIFFERENCE, msg=place)
+                self.assertEqual(str(greedy), str(is_greedy), place)
+        else:
+            self.assertAlmostEqual(
+                float(flat[0]), ours["loglikelihoods"][0], delta=MAX_DIFFERENCE, msg=place
+            )
+
+    def test_every_document_and_every_figure(self):
+        for name in ROUNDS:
+            result, documents = self.run_round(name)
+            golden = LM_EVAL[name]
+            for task, samples in golden["documents"].items():
+                for sample in samples:
+                    place = f"{name} {task} {sample['doc_id']}"
+                    self.compare_document(place, sample, documents[(task, sample["doc_id"])])
+            for task, figures in golden["results"].items():
+                self.compare_figures(f"{name} {task}", figures, result["results"][task])
+                self.assertEqual(result["n-shot"][task], golden["n-shot"][task], task)
+                self.assertEqual(result["versions"][task], float(golden["versions"][task]), task)
+
+    def compare_figures(self, place: str, theirs: dict, ours: dict) -> None:
+        for key, value in theirs.items():
+            metric, _, _ = key.partition(",")
+            if "," not in key or value == "N/A":
+                continue
+            with self.subTest(f"{place} {key}"):
+                if metric.startswith("perplexity_stderr"):
+                    # Theirs is a bootstrap of 1000 draws of 16 documents, ours the delta method.
+                    self.assertLess(abs(ours[key] / value - 1.0), 0.5)
+                else:
+                    self.assertAlmostEqual(ours[key], value, delta=1e-3 * max(1.0, abs(value)))
+
+
+class Tasks(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def score(self, *arguments: str | Path) -> dict:
+        return trine_json("eval", MODEL, "--data", DATA, *arguments)
+
+    def test_subjects_are_pooled(self):
+        result = self.score("--task", "mmlu", "--limit", "2")
+        group = result["groups"]["mmlu"]
+        subjects = result["group_subtasks"]["mmlu"]
+        self.assertEqual(len(subjects), 3)
+        mean = sum(result["results"][s]["acc,none"] for s in subjects) / 3
+        self.assertAlmostEqual(group["acc,none"], mean)
+        self.assertEqual(result["n-samples"]["mmlu"]["effective"], 6)
+
+    def test_an_interrupted_measurement_goes_on(self):
+        whole, part = self.folder / "whole.json", self.folder / "part.json"
+        for output in (whole, part):
+            self.score("--task", "piqa,gsm8k", "--max-gen-tokens", "8", "--output", output)
+        kept = Path(f"{part}.documents.jsonl")
+        complete = kept.read_bytes()
+        lines = complete.splitlines(keepends=True)
+        # A measurement that died in the middle of writing its eighth document.
+        kept.write_bytes(b"".join(lines[:8]) + lines[8][:20])
+        more = ["--max-gen-tokens", "8", "--output", part, "--resume"]
+        self.score("--task", "piqa,gsm8k", *more)
+        self.assertEqual(kept.read_bytes(), complete)
+        first, second = (json.loads(p.read_text())["results"] for p in (whole, part))
+        self.assertEqual(first, second)
+        # What is kept is believed, not measured again.
+        kept.write_bytes(complete.replace(b'"loglikelihoods":[-', b'"loglikelihoods":[-9'))
+        changed = self.score("--task", "piqa,gsm8k", *more)
+        self.assertNotEqual(changed["results"]["piqa"], first["piqa"])
+
+    def test_kept_answers_of_other_questions_or_models_are_refused(self):
+        output = self.folder / "out.json"
+        self.score("--task", "piqa", "--limit", "3", "--output", output)
+        for change, words in [
+            (["--few-shot", "1"], "another question"),
+            (["--max-length", "128"], "was begun with"),
+        ]:
+            arguments = ["--task", "piqa", "--limit", "3", "--output", output, "--resume"]
+            done = trine("eval", MODEL, "--data", DATA, *arguments, *change, "--json")
+            self.assertEqual(done.code, 1)
+            self.assertIn(words, done.json["error"]["message"])
+
+    def test_a_wrong_line_is_named(self):
+        data = self.folder / "data"
+        shutil.copytree(DATA / "hellaswag", data / "hellaswag")
+        path = data / "hellaswag/validation.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        for spoiled, words in [
+            ("{\n", "validation.jsonl:3"),
+            ('{"activity_label": "a"}\n', "ctx_a"),
+            (lines[2].replace('"label": "', '"label": "9'), "label"),
+        ]:
+            path.write_text("".join(lines[:2]) + spoiled, encoding="utf-8")
+            done = trine("eval", MODEL, "--task", "hellaswag", "--data", data, "--json")
+            self.assertEqual(done.code, 1, done.stdout)
+            self.assertEqual(done.json["error"]["code"], "malformed")
+            self.assertIn("validation.jsonl:3", done.json["error"]["message"])
+            self.assertIn(words, done.json["error"]["message"])
+
+    def test_what_makes_no_sense_is_said(self):
+        for arguments, words in [
+            (["--task", "hellaswog", "--data", DATA], "hellaswog"),
+            (["--task", "piqa"], "--data"),
+            (["--task", "perplexity"], "--text"),
+            (["--task", "piqa", "--data", self.folder], "validation.jsonl"),
+            (["--task", "piqa", "--data", DATA, "--resume"], "--output"),
+            (["--task", "piqa", "--data", DATA, "--few-shot", "60"], "need 61"),
+            (["--task", "gsm8k", "--data", DATA], "--max-gen-tokens"),
+            (["--task", "piqa", "--data", DATA, "--max-length", "1000"], "256"),
+        ]:
+            done = trine("eval", MODEL, *arguments, "--json")
+            self.assertEqual(done.code, 1, arguments)
+            self.assertIn(words, done.json["error"]["message"])
+
+    def test_text_output_has_a_line_per_metric(self):
+        done = trine("eval", MODEL, "--task", "piqa", "--data", DATA, "--limit", "4")
+        self.assertEqual(done.code, 0, done.stderr)
+        for word in ("piqa", "acc", "acc_norm", "acc_bytes", "±"):
+            self.assertIn(word, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
