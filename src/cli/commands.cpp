@@ -13,6 +13,7 @@ DeclareCommand declare_verify;
 DeclareCommand declare_eval;
 DeclareCommand declare_certify;
 DeclareCommand declare_generate;
+DeclareCommand declare_chat;
 DeclareCommand declare_bench;
 
 namespace {
@@ -27,6 +28,7 @@ constexpr std::array kCommands = {
     Command{"eval", "Measure perplexity and closeness to the original", declare_eval},
     Command{"certify", "Bound what packing can change, and check it on text", declare_certify},
     Command{"generate", "Continue a prompt", declare_generate},
+    Command{"chat", "Talk with a model", declare_chat},
     Command{"bench", "Time prefill and decode beside the machine's limit", declare_bench},
 };
 
