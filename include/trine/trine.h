@@ -12,6 +12,8 @@
 #include <trine/progress.h>
 #include <trine/report.h>
 #include <trine/result.h>
+#include <trine/server.h>
+#include <trine/serving.h>
 #include <trine/verify.h>
 
 namespace trine {

@@ -66,7 +66,8 @@ Result<GenerateReport> TextModel::generate(std::string_view prompt,
                                            const GenerateOptions& options,
                                            const TextCallback& on_text) {
   const runtime::SamplerOptions sampling = sampler_options(options);
-  TRINE_RETURN_IF_ERROR(runtime::check_sampler_options(sampling));
+  TRINE_RETURN_IF_ERROR(
+      runtime::check_sampler_options(sampling, state_->engine.spec().vocab_size));
   runtime::Engine& engine = state_->engine;
   const std::vector<std::int32_t> prompt_ids =
       state_->tokenizer->encode(prompt, input::SpecialTokens::kInclude);
@@ -98,7 +99,7 @@ Result<GenerateReport> TextModel::generate(std::string_view prompt,
   start = Clock::now();
   while (report.generated_tokens < options.max_tokens) {
     const auto logits = engine.logits(hidden);
-    const std::int32_t next = sampler.sample(logits, token_ids);
+    const std::int32_t next = sampler.sample(logits, {token_ids, {}});
     if (state_->is_end(next)) {
       report.finish_reason = "stop";
       break;
