@@ -33,6 +33,9 @@ struct PlanOptions {
   std::vector<int> levels{};  ///< bits of expert-mixed, highest first; empty: 3, 2
   std::uint64_t seed = 0;     ///< of the score "random"
   int threads = 0;            ///< 0: all processors
+  /// Whether a model with infinities or NaNs is measured rather than refused: they count as 0,
+  /// which is what they are packed as. compress_model takes this from its own options.
+  bool allow_nonfinite = false;
 };
 
 struct PlanReport {
@@ -43,6 +46,7 @@ struct PlanReport {
   std::uint64_t stored_bytes = 0;  ///< exactly what compress will report
   std::uint64_t original_bytes = 0;
   std::vector<std::string> explanation{};  ///< sentences: who got what, and why
+  std::uint64_t nonfinite_weights = 0;     ///< in the matrices whose errors were measured
   double seconds = 0.0;
 };
 
@@ -50,6 +54,10 @@ struct PlanReport {
 [[nodiscard]] Result<PlanReport> plan_model(const std::string& source,
                                             const PlanOptions& options,
                                             const ProgressCallback& progress = {});
+
+/// What speaks against `path` as a file for write_plan, before the plan is made: kInvalidArgument
+/// for an empty path and for a directory, kNotFound when its directory does not exist.
+[[nodiscard]] Status check_plan_output(const std::string& path);
 
 /// Writes report.json to `path`, whole or not at all.
 [[nodiscard]] Status write_plan(const std::string& path, const PlanReport& report);

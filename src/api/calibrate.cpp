@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "api/opened_model.h"
+#include "api/output_file.h"
 #include "api/text_stream.h"
 #include "calibrate/calibration.h"
 #include "calibrate/merge.h"
@@ -17,23 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kDefaultWindow = 2048;
-
-/// What can be said about the output before hours of work.
-Status check_output(const std::string& output) {
-  std::error_code ignored;
-  if (output.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "no file to write the statistics to");
-  }
-  if (fs::is_directory(output, ignored)) {
-    return fail(ErrorCode::kInvalidArgument, "{}: is a directory, expected a file to write",
-                output);
-  }
-  const fs::path parent = fs::path(output).parent_path();
-  if (!parent.empty() && !fs::is_directory(parent, ignored)) {
-    return fail(ErrorCode::kNotFound, "{}: its directory does not exist", output);
-  }
-  return {};
-}
 
 /// Everything in the files of `paths` as one, all of the same kind.
 Result<std::optional<calibrate::StoredStatistics>> read_and_merge(
@@ -79,7 +63,7 @@ Result<CalibrateReport> calibrate_model(const std::string& model,
                                         const CalibrateOptions& options,
                                         const ProgressCallback& progress) {
   const auto start = std::chrono::steady_clock::now();
-  TRINE_RETURN_IF_ERROR(check_output(options.output));
+  TRINE_RETURN_IF_ERROR(api::check_output_file(options.output, "the statistics"));
   if (options.text_files.empty() && options.merge.empty()) {
     return fail(ErrorCode::kInvalidArgument,
                 "nothing to do: neither text nor statistics to merge are given");

@@ -3,14 +3,13 @@
 #include <chrono>
 
 #include "api/opened_model.h"
-#include "base/files.h"
+#include "api/tokenized_file.h"
 #include "eval/certificate.h"
-#include "input/tokenizer.h"
 
 namespace trine {
 namespace {
 
-constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
+static_assert(kCertificateBounds.size() == eval::kBoundKinds);
 
 ChangeReport to_report(const eval::ChangeTally& tally) {
   ChangeReport report{.tokens = tally.tokens,
@@ -39,37 +38,42 @@ DecisionReport to_report(const eval::DecisionTally& tally) {
   return report;
 }
 
+AgreementReport to_report(const eval::AgreementTally& tally, double probability) {
+  const std::size_t windows = tally.shares.size();
+  return {.mean = tally.mean(),
+          .drawn_agreeing = tally.drawn_agreeing,
+          .at_least_binomial =
+              eval::binomial_lower_bound(tally.drawn_agreeing, windows, probability),
+          .at_least_hoeffding = eval::hoeffding_lower_bound(tally.mean(), windows, probability),
+          .at_least = eval::betting_lower_bound(tally.shares, probability)};
+}
+
 CertificateReport to_report(const eval::Certificate& certificate,
                             const CertifyOptions& options) {
-  CertificateReport report{.window = options.window,
-                           .probability = options.probability,
-                           .tokens = certificate.tokens,
-                           .windows = certificate.windows,
-                           .rows_per_window = certificate.rows_per_window,
-                           .groups = certificate.groups,
-                           .clipped_groups = certificate.clipped_groups,
-                           .row_outputs = certificate.rows.outputs,
-                           .row_exceeded = certificate.rows.violations,
-                           .logits_local = to_report(certificate.logits_local),
-                           .logits_full = to_report(certificate.logits_full),
-                           .top1_local = to_report(certificate.top1_local),
-                           .top1_full = to_report(certificate.top1_full),
-                           .windows_exceeding = certificate.windows_exceeding,
-                           .violations = certificate.violations()};
+  CertificateReport report{
+      .window = options.window,
+      .probability = options.probability,
+      .tokens = certificate.tokens,
+      .windows = certificate.windows,
+      .rows_per_window = certificate.rows_per_window,
+      .groups = certificate.groups,
+      .clipped_groups = certificate.clipped_groups,
+      .row_outputs = certificate.rows.outputs,
+      .row_exceeded = certificate.rows.violations,
+      .logits_local = to_report(certificate.logits_local),
+      .logits_full = to_report(certificate.logits_full),
+      .top1_local = to_report(certificate.top1_local),
+      .top1_full = to_report(certificate.top1_full),
+      .top1_agreement = to_report(certificate.top1_agreement, options.probability),
+      .routing_agreement = to_report(certificate.routing_agreement, options.probability),
+      .windows_exceeding = certificate.windows_exceeding,
+      .violations = certificate.violations()};
   for (const eval::LayerCertificate& layer : certificate.layers) {
     report.layers.push_back({to_report(layer.attention), to_report(layer.experts),
                              to_report(layer.stream), to_report(layer.routing_local),
                              to_report(layer.routing_next), to_report(layer.routing_full)});
   }
   return report;
-}
-
-Result<std::vector<std::int32_t>> tokenize_file(const std::string& model,
-                                                const std::string& text_file) {
-  TRINE_ASSIGN_OR_RETURN(const auto tokenizer, input::open_tokenizer(model));
-  TRINE_ASSIGN_OR_RETURN(const std::string text,
-                         base::read_text_file(text_file, kMaxTextBytes));
-  return tokenizer->encode(text, input::SpecialTokens::kInclude);
 }
 
 /// The model packed, the reference its original, by their configurations.
@@ -110,7 +114,7 @@ Result<CertificateReport> certify(const std::string& model, const CertifyOptions
   TRINE_ASSIGN_OR_RETURN(const int threads, api::resolve_threads(options.engine.threads));
   TRINE_ASSIGN_OR_RETURN(const kernels::KernelTable* table,
                          kernels::table_named(options.engine.isa));
-  TRINE_ASSIGN_OR_RETURN(const auto token_ids, tokenize_file(model, options.text_file));
+  TRINE_ASSIGN_OR_RETURN(const auto token_ids, api::tokenize_file(model, options.text_file));
   const eval::CertificateOptions settings{.window = options.window,
                                           .probability = options.probability,
                                           .most_tokens = options.tokens,

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "api/opened_model.h"
+#include "api/output_file.h"
 #include "api/planning.h"
 #include "base/files.h"
 #include "compress/compressor.h"
@@ -14,7 +15,11 @@ Result<plan::Plan> plan_for(const checkpoint::Checkpoint& source,
                             const CompressOptions& options, const api::KnownInputs& known,
                             int threads, const ProgressCallback& progress) {
   if (options.plan_file.empty()) {
-    return api::make_plan(source, options.plan, known, threads, progress);
+    PlanOptions planning = options.plan;
+    planning.allow_nonfinite = options.allow_nonfinite;
+    TRINE_ASSIGN_OR_RETURN(api::MadePlan made,
+                           api::make_plan(source, planning, known, threads, progress));
+    return std::move(made.plan);
   }
   TRINE_ASSIGN_OR_RETURN(const base::Json json, base::read_json_file(options.plan_file));
   TRINE_ASSIGN_OR_RETURN(plan::Plan plan, plan::parse_plan(json, options.plan_file));
@@ -35,6 +40,9 @@ Result<CompressReport> compress_model(const std::string& source, const std::stri
                                       const ProgressCallback& progress) {
   const auto start = std::chrono::steady_clock::now();
   TRINE_ASSIGN_OR_RETURN(const int threads, api::resolve_threads(options.threads));
+  if (!options.trace_file.empty()) {
+    TRINE_RETURN_IF_ERROR(api::check_output_file(options.trace_file, "the trace"));
+  }
   TRINE_ASSIGN_OR_RETURN(const auto original, checkpoint::Checkpoint::open(source));
   TRINE_ASSIGN_OR_RETURN(const auto known,
                          api::read_known_inputs(options.plan.statistics, original));

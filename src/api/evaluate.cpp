@@ -3,14 +3,11 @@
 #include <chrono>
 
 #include "api/opened_model.h"
-#include "base/files.h"
+#include "api/tokenized_file.h"
 #include "eval/perplexity.h"
-#include "input/tokenizer.h"
 
 namespace trine {
 namespace {
-
-constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
 
 Score to_score(const eval::Estimate& estimate) {
   return {estimate.value, estimate.standard_error};
@@ -20,14 +17,6 @@ void add_fidelity(const eval::Fidelity& fidelity, PerplexityReport& report) {
   report.kl_divergence = to_score(fidelity.kl_divergence);
   report.top1_agreement = to_score(fidelity.top1_agreement);
   report.routing_agreement = to_score(fidelity.routing_agreement);
-}
-
-Result<std::vector<std::int32_t>> tokenize_file(const std::string& model,
-                                                const std::string& text_file) {
-  TRINE_ASSIGN_OR_RETURN(const auto tokenizer, input::open_tokenizer(model));
-  TRINE_ASSIGN_OR_RETURN(const std::string text,
-                         base::read_text_file(text_file, kMaxTextBytes));
-  return tokenizer->encode(text, input::SpecialTokens::kInclude);
 }
 
 }  // namespace
@@ -45,7 +34,7 @@ Result<PerplexityReport> evaluate_perplexity(const std::string& model,
     TRINE_ASSIGN_OR_RETURN(auto loaded, api::make_engine(original, options.engine));
     reference.emplace(std::move(loaded));
   }
-  TRINE_ASSIGN_OR_RETURN(const auto token_ids, tokenize_file(model, options.text_file));
+  TRINE_ASSIGN_OR_RETURN(const auto token_ids, api::tokenize_file(model, options.text_file));
   const eval::PerplexityOptions protocol{options.window,
                                          options.stride.value_or(options.window)};
   TRINE_ASSIGN_OR_RETURN(const eval::PerplexityResult result,

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "api/opened_model.h"
+#include "api/output_file.h"
 #include "api/planning.h"
 #include "base/files.h"
 
@@ -56,8 +57,9 @@ Result<PlanReport> plan_model(const std::string& source, const PlanOptions& opti
   TRINE_ASSIGN_OR_RETURN(const auto original, checkpoint::Checkpoint::open(source));
   TRINE_ASSIGN_OR_RETURN(const auto known,
                          api::read_known_inputs(options.statistics, original));
-  TRINE_ASSIGN_OR_RETURN(const plan::Plan plan,
+  TRINE_ASSIGN_OR_RETURN(const api::MadePlan made,
                          api::make_plan(original, options, known, threads, progress));
+  const plan::Plan& plan = made.plan;
   const plan::PredictedSize size =
       plan::predict_size(original.spec(), plan, api::untouched_bytes(original));
   return PlanReport{
@@ -68,8 +70,13 @@ Result<PlanReport> plan_model(const std::string& source, const PlanOptions& opti
       .stored_bytes = size.stored_bytes,
       .original_bytes = original.total_weight_bytes(),
       .explanation = explain(original.spec(), plan),
+      .nonfinite_weights = made.nonfinite_weights,
       .seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+}
+
+Status check_plan_output(const std::string& path) {
+  return api::check_output_file(path, "the plan");
 }
 
 Status write_plan(const std::string& path, const PlanReport& report) {

@@ -3,10 +3,12 @@
 #include <cmath>
 #include <filesystem>
 
+#include "api/output_file.h"
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/safetensors_file.h"
 #include "calibrate/statistics_file.h"
+#include "checkpoint/fingerprint.h"
 #include "compress/error_measurement.h"
 #include "core/shrinkage.h"
 #include "kernels/widened.h"
@@ -52,25 +54,48 @@ Result<plan::RouterMatrices> read_initial_routers(const std::string& path,
   return routers;
 }
 
+/// True when the statistics say how inputs go together, which is worth more than anything else:
+/// KL to the original of tiny-mixtral at 2 bits 0.040 with it, 0.068 with sizes of inputs alone.
+bool has_products(const KnownInputs& known) {
+  return !known.moments.empty() && known.moments.begin()->second.block_size > 0;
+}
+
 /// The table in the file, or a new one that is then kept there.
 Result<ErrorTable> read_or_measure(const checkpoint::Checkpoint& source,
                                    const PlanOptions& options, const KnownInputs& known,
                                    int threads, const base::ProgressSink& progress) {
+  const compress::ErrorTableOrigin origin{checkpoint::fingerprint(source), known.xxh3};
   if (!options.error_table.empty() && fs::exists(options.error_table)) {
     TRINE_ASSIGN_OR_RETURN(const base::Json json, base::read_json_file(options.error_table));
-    return compress::parse_error_table(json, options.error_table);
+    TRINE_ASSIGN_OR_RETURN(ErrorTable kept,
+                           compress::parse_error_table(json, origin, options.error_table));
+    for (const ErrorRow& row : kept) {
+      if (row.nonfinite == 0 || options.allow_nonfinite) continue;
+      return fail(ErrorCode::kMalformed,
+                  "{}: {} of the weights of {} were infinite or not a number; "
+                  "--allow-nonfinite plans all the same",
+                  options.error_table, row.nonfinite, row.name);
+    }
+    return kept;
   }
   compress::CandidateGrid grid;
+  if (has_products(known)) {
+    grid.quantizers = {"gptq"};
+    grid.compensator = "whitened";
+  }
   if (!options.quantizer.empty()) grid.quantizers = {options.quantizer};
   if (!options.compensator.empty()) grid.compensator = options.compensator;
   grid.factor_bits = options.factor_bits;
   grid.unbiased = options.unbiased.value_or(true);
-  TRINE_ASSIGN_OR_RETURN(
-      ErrorTable table,
-      compress::measure_errors(source, grid, known.moments.empty() ? nullptr : &known.moments,
-                               known.use, threads, progress));
+  const compress::MeasurementOptions measuring{
+      .threads = threads,
+      .moments = known.moments.empty() ? nullptr : &known.moments,
+      .use = known.use,
+      .allow_nonfinite = options.allow_nonfinite};
+  TRINE_ASSIGN_OR_RETURN(ErrorTable table,
+                         compress::measure_errors(source, grid, measuring, progress));
   if (!options.error_table.empty()) {
-    const std::string text = compress::to_json(table).dump();
+    const std::string text = compress::to_json(table, origin).dump();
     if (text.size() > kMostTableBytes) {
       return fail(ErrorCode::kUnsupported,
                   "{}: the error table would take {} bytes, at most {}", options.error_table,
@@ -164,14 +189,17 @@ std::uint64_t untouched_bytes(const checkpoint::Checkpoint& source) {
   return total;
 }
 
-Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source, const PlanOptions& options,
-                             const KnownInputs& known, int threads,
-                             const base::ProgressSink& progress) {
+Result<MadePlan> make_plan(const checkpoint::Checkpoint& source, const PlanOptions& options,
+                           const KnownInputs& known, int threads,
+                           const base::ProgressSink& progress) {
   const bool has_budget = options.bits_per_weight || options.memory_bytes;
   if (has_budget &&
       (!options.preset.empty() || (options.bits_per_weight && options.memory_bytes))) {
     return fail(ErrorCode::kInvalidArgument,
                 "give one of a preset, bits per weight and memory, not several");
+  }
+  if (!options.error_table.empty()) {
+    TRINE_RETURN_IF_ERROR(check_output_file(options.error_table, "the measured errors"));
   }
   const ModelSpec& spec = source.spec();
   plan::Preset preset;
@@ -225,7 +253,9 @@ Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source, const PlanOpt
         plan::apply_rank_strategy(preset.rank_strategy, spec, rank_inputs, rank_options, plan));
   }
   TRINE_RETURN_IF_ERROR(plan::check_plan(spec, plan, "plan"));
-  return plan;
+  MadePlan made{.plan = std::move(plan)};
+  for (const ErrorRow& row : errors) made.nonfinite_weights += row.nonfinite;
+  return made;
 }
 
 }  // namespace trine::api

@@ -32,8 +32,13 @@ struct KnownInputs {
 /// Tensor bytes of everything no plan speaks of.
 [[nodiscard]] std::uint64_t untouched_bytes(const checkpoint::Checkpoint& source);
 
-[[nodiscard]] Result<plan::Plan> make_plan(const checkpoint::Checkpoint& source,
-                                           const PlanOptions& options, const KnownInputs& known,
-                                           int threads, const base::ProgressSink& progress);
+struct MadePlan {
+  plan::Plan plan{};
+  std::uint64_t nonfinite_weights = 0;  ///< met while errors were measured, and allowed
+};
+
+[[nodiscard]] Result<MadePlan> make_plan(const checkpoint::Checkpoint& source,
+                                         const PlanOptions& options, const KnownInputs& known,
+                                         int threads, const base::ProgressSink& progress);
 
 }  // namespace trine::api

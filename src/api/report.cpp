@@ -9,6 +9,7 @@
 #include <trine/evaluate.h>
 #include <trine/inspect.h>
 #include "api/opened_model.h"
+#include "api/output_file.h"
 #include "api/report_inputs.h"
 #include "base/files.h"
 #include "eval/report/page.h"
@@ -26,22 +27,6 @@ std::string name_of_path(const std::string& path) {
   fs::path whole = fs::canonical(path, error);
   if (error) whole = fs::path(path);
   return whole.filename().empty() ? path : whole.filename().string();
-}
-
-/// What can be said about the output before minutes of work.
-Status check_output(const std::string& output) {
-  std::error_code ignored;
-  if (output.empty())
-    return fail(ErrorCode::kInvalidArgument, "no file to write the report to");
-  if (fs::is_directory(output, ignored)) {
-    return fail(ErrorCode::kInvalidArgument, "{}: is a directory, expected a file to write",
-                output);
-  }
-  const fs::path parent = fs::path(output).parent_path();
-  if (!parent.empty() && !fs::is_directory(parent, ignored)) {
-    return fail(ErrorCode::kNotFound, "{}: its directory does not exist", output);
-  }
-  return {};
 }
 
 eval::report::Matrix described(const MatrixInspection& inspected) {
@@ -178,7 +163,7 @@ Status write_whole(const std::string& path, std::string_view page) {
 Result<ReportSummary> write_report(const std::string& model, const ReportOptions& options,
                                    const ProgressCallback& progress) {
   const auto start = std::chrono::steady_clock::now();
-  TRINE_RETURN_IF_ERROR(check_output(options.output));
+  TRINE_RETURN_IF_ERROR(api::check_output_file(options.output, "the report"));
   TRINE_ASSIGN_OR_RETURN(const int threads, api::resolve_threads(options.engine.threads));
   TRINE_ASSIGN_OR_RETURN(const ModelInspection inspected, inspect_model(model));
   TRINE_ASSIGN_OR_RETURN(const api::OpenedModel opened, api::open_model(model));

@@ -21,6 +21,9 @@ struct Options {
 };
 
 Status run_plan(const Options& options, Output& output) {
+  if (!options.output.empty()) {
+    if (Status possible = check_plan_output(options.output); !possible) return possible;
+  }
   Result<PlanReport> report = [&] {
     ProgressDisplay display("planning");
     return plan_model(options.source, options.plan, display.callback());
@@ -35,6 +38,7 @@ Status run_plan(const Options& options, Output& output) {
                {"stored_bytes", report->stored_bytes},
                {"original_bytes", report->original_bytes},
                {"explanation", report->explanation},
+               {"nonfinite_weights", report->nonfinite_weights},
                {"seconds", report->seconds}};
   if (options.output.empty()) json["plan"] = Json::parse(report->json);
   std::string text = fmt::format(
@@ -46,6 +50,11 @@ Status run_plan(const Options& options, Output& output) {
       report->stored_bytes, format_bytes(static_cast<double>(report->stored_bytes)),
       format_bytes(static_cast<double>(report->original_bytes)), report->bits_per_weight,
       format_duration(report->seconds));
+  if (report->nonfinite_weights > 0) {
+    text += fmt::format(
+        "\n  warning          {} weights are infinite or not a number; measured as 0",
+        report->nonfinite_weights);
+  }
   if (options.explains) {
     for (const std::string& line : report->explanation) text += "\n  " + line;
   }
@@ -62,6 +71,9 @@ std::function<Status(Output&)> declare_plan(CLI::App& app) {
   app.add_option("-o,--output", options->output, "Plan file to write (JSON, editable)");
   app.add_flag("--explain", options->explains, "Say who got what, and how good the plan is");
   add_plan_options(app, options->plan);
+  app.add_flag(
+      "--allow-nonfinite", options->plan.allow_nonfinite,
+      "Measure a model with infinities or NaNs instead of refusing it: they count as 0");
   add_threads_option(app, options->plan.threads);
   add_json_option(app);
   app.footer(

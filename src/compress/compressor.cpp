@@ -6,8 +6,7 @@
 #include "base/hash.h"
 #include "compress/compensators/compensator.h"
 #include "compress/matrix_compressor.h"
-#include "core/finite_check.h"
-#include "kernels/widened.h"
+#include "compress/widened_weights.h"
 #include "models/stored_weights.h"
 #include "packed/packed_writer.h"
 
@@ -15,26 +14,6 @@ namespace trine::compress {
 namespace {
 
 using checkpoint::StoredTensor;
-
-/// The matrix as fp32, whatever it is stored as; it is not packed.
-std::vector<float> widened(const MatrixSpec& spec, const models::WeightView& weight,
-                           int threads) {
-  const std::size_t rows = spec.out_features, cols = spec.in_features;
-  if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
-    return kernels::widened(**reader, rows, cols, threads);
-  }
-  const auto* tensor = std::get_if<TensorView>(&weight);
-  check(tensor != nullptr, "compress: the source is packed already");
-  return kernels::widened(*tensor, rows, cols, threads);
-}
-
-/// fp32 values seen as a tensor, for require_finite.
-TensorView as_tensor(const std::vector<float>& values) {
-  return {
-      DType::kF32,
-      {values.size()},
-      {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}};
-}
 
 /// One matrix on its way through a wave.
 struct InFlight {
@@ -125,13 +104,17 @@ class Run {
 
   Status read(const MatrixSpec& spec, InFlight& matrix) {
     matrix.spec = &spec;
-    TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, source_.matrix(spec));
+    // Before the matrix is read, because reading lets go of the pages.
     for (const std::string& name : models::tensors_of(spec)) take_hash(*tensors_.at(name));
-    matrix.values = widened(spec, weight, options_.threads);
-    source_.release(spec);
-    TRINE_RETURN_IF_ERROR(settle_nonfinite(spec.name, as_tensor(matrix.values)));
-    if (manifest_.nonfinite.contains(spec.name)) replace_nonfinite(matrix.values);
+    TRINE_ASSIGN_OR_RETURN(WidenedWeights weights,
+                           read_widened(source_, spec, nonfinite(), options_.threads));
+    if (weights.nonfinite > 0) manifest_.nonfinite[spec.name] = weights.nonfinite;
+    matrix.values = std::move(weights.values);
     return {};
+  }
+
+  [[nodiscard]] Nonfinite nonfinite() const {
+    return options_.allow_nonfinite ? Nonfinite::kCount : Nonfinite::kRefuse;
   }
 
   void compress(InFlight& matrix, int threads) const {
@@ -186,24 +169,13 @@ class Run {
   }
 
   Status write_untouched(const StoredTensor& tensor, packed::PackedWriter& writer) {
-    TRINE_RETURN_IF_ERROR(settle_nonfinite(tensor.name, tensor.view));
+    TRINE_ASSIGN_OR_RETURN(const std::size_t found,
+                           count_settled_nonfinite(tensor.name, tensor.view, nonfinite()));
+    if (found > 0) manifest_.nonfinite[tensor.name] = found;
     take_hash(tensor);
     TRINE_RETURN_IF_ERROR(writer.append(tensor.view.bytes));
     source_.release(tensor.name);
     report(tensor.name, tensor.view.num_elements());
-    return {};
-  }
-
-  /// Infinities and NaNs are refused, or counted when the options allow them.
-  Status settle_nonfinite(const std::string& name, const TensorView& tensor) {
-    const Status finite = require_finite(name, tensor);
-    if (finite) return {};
-    if (!options_.allow_nonfinite) {
-      return fail(finite.error().code,
-                  "{}; --allow-nonfinite compresses the model all the same",
-                  finite.error().message);
-    }
-    manifest_.nonfinite[name] = count_nonfinite(tensor);
     return {};
   }
 

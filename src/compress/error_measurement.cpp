@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "compress/matrix_compressor.h"
-#include "core/finite_check.h"
-#include "kernels/widened.h"
+#include "compress/widened_weights.h"
 #include "plan/plan.h"
 
 namespace trine::compress {
 namespace {
 
-constexpr int kTableVersion = 1;
+constexpr int kTableVersion = 2;  // 2: says what it was measured with
 
 std::vector<MatrixPlan> candidates_for(const MatrixSpec& matrix, const CandidateGrid& grid) {
   std::vector<MatrixPlan> plans;
@@ -43,30 +42,20 @@ std::vector<MatrixPlan> candidates_for(const MatrixSpec& matrix, const Candidate
   return plans;
 }
 
-Result<std::vector<float>> read(const checkpoint::Checkpoint& source, const MatrixSpec& spec) {
-  TRINE_ASSIGN_OR_RETURN(const models::WeightView weight, source.matrix(spec));
-  std::vector<float> values;
-  if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
-    values = kernels::widened(**reader, spec.out_features, spec.in_features, 1);
-  } else {
-    values =
-        kernels::widened(std::get<TensorView>(weight), spec.out_features, spec.in_features, 1);
-  }
-  source.release(spec);
-  const TensorView view{
-      DType::kF32,
-      {values.size()},
-      {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)}};
-  TRINE_RETURN_IF_ERROR(require_finite(spec.name, view));
-  return values;
-}
-
 Status measure_row(const checkpoint::Checkpoint& source, const MatrixSpec& spec,
-                   const CandidateGrid& grid, const InputMoments& moments, ErrorRow& row) {
-  TRINE_ASSIGN_OR_RETURN(const std::vector<float> values, read(source, spec));
+                   const CandidateGrid& grid, const MeasurementOptions& options,
+                   ErrorRow& row) {
+  const auto nonfinite = options.allow_nonfinite ? Nonfinite::kCount : Nonfinite::kRefuse;
+  TRINE_ASSIGN_OR_RETURN(const WidenedWeights weights,
+                         read_widened(source, spec, nonfinite, 1));
+  row.nonfinite = weights.nonfinite;
+  InputMoments moments;
+  if (options.moments != nullptr && options.moments->contains(spec.name)) {
+    moments = options.moments->at(spec.name);
+  }
   for (const MatrixPlan& plan : candidates_for(spec, grid)) {
-    auto compressed = compress_matrix(spec.name, {spec.out_features, spec.in_features, values},
-                                      plan, moments, 1);
+    auto compressed = compress_matrix(
+        spec.name, {spec.out_features, spec.in_features, weights.values}, plan, moments, 1);
     if (!compressed) {
       return fail(compressed.error().code, "{}: {}", spec.name, compressed.error().message);
     }
@@ -78,18 +67,22 @@ Status measure_row(const checkpoint::Checkpoint& source, const MatrixSpec& spec,
   return {};
 }
 
-/// Layer and share of tokens of every compressible matrix, by name.
+/// Layer and share of tokens of the matrices of routed experts, by name. Layers of an encoder
+/// count from 0 as those of the decoder do.
 void describe(const ModelSpec& spec, const std::map<std::string, double>& use,
               std::map<std::string, ErrorRow>& rows) {
-  for (std::size_t index = 0; index < spec.layers.size(); ++index) {
-    const LayerSpec& layer = spec.layers[index];
+  const auto layers = all_layers(spec);
+  const std::size_t encoder_layers = layers.size() - spec.layers.size();
+  for (std::size_t index = 0; index < layers.size(); ++index) {
+    const LayerSpec& layer = *layers[index];
     if (!layer.moe) continue;
     const double share = static_cast<double>(layer.moe->router.experts_per_token) /
                          static_cast<double>(layer.moe->experts.size());
     for (const ExpertSpec& expert : layer.moe->experts) {
       for (const MatrixSpec* matrix : {&expert.gate_proj, &expert.up_proj, &expert.down_proj}) {
+        if (!matrix->exists()) continue;
         ErrorRow& row = rows[matrix->name];
-        row.layer = index;
+        row.layer = index < encoder_layers ? index : index - encoder_layers;
         const auto known = use.find(matrix->name);
         row.use = known == use.end() ? share : known->second;
       }
@@ -97,20 +90,37 @@ void describe(const ModelSpec& spec, const std::map<std::string, double>& use,
   }
 }
 
+Status check_origin(const base::JsonFields& fields, const ErrorTableOrigin& expected) {
+  ErrorTableOrigin origin;
+  TRINE_ASSIGN_OR_RETURN(origin.source_fingerprint, fields.string("source_fingerprint"));
+  TRINE_ASSIGN_OR_RETURN(origin.statistics_xxh3, fields.string("statistics_xxh3"));
+  if (origin.source_fingerprint != expected.source_fingerprint) {
+    return fail(ErrorCode::kInvalidArgument,
+                "{}: its errors were measured on another model (fingerprint {}, expected {})",
+                fields.name(), origin.source_fingerprint, expected.source_fingerprint);
+  }
+  if (origin.statistics_xxh3 != expected.statistics_xxh3) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "{}: its errors were measured with statistics {}, but {} given", fields.name(),
+        origin.statistics_xxh3.empty() ? "of none" : origin.statistics_xxh3,
+        expected.statistics_xxh3.empty() ? "none were" : expected.statistics_xxh3 + " were");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
-                                  const CandidateGrid& grid,
-                                  const std::map<std::string, InputMoments>* moments,
-                                  const std::map<std::string, double>& use, int threads,
+                                  const CandidateGrid& grid, const MeasurementOptions& options,
                                   const base::ProgressSink& progress) {
   const auto matrices = compressible_matrices(source.spec());
   std::map<std::string, ErrorRow> described;
-  describe(source.spec(), use, described);
+  describe(source.spec(), options.use, described);
   ErrorTable table(matrices.size());
   std::vector<Status> statuses(matrices.size());
   std::uint64_t done = 0;
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
+#pragma omp parallel for num_threads(options.threads) schedule(dynamic)
   for (std::size_t i = 0; i < matrices.size(); ++i) {
     const MatrixSpec& spec = *matrices[i];
     ErrorRow& row = table[i];
@@ -121,9 +131,7 @@ Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
     row.role = spec.role;
     row.out_features = spec.out_features;
     row.in_features = spec.in_features;
-    InputMoments known;
-    if (moments != nullptr && moments->contains(spec.name)) known = moments->at(spec.name);
-    statuses[i] = measure_row(source, spec, grid, known, row);
+    statuses[i] = measure_row(source, spec, grid, options, row);
 #pragma omp critical
     {
       ++done;
@@ -134,8 +142,10 @@ Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
   return table;
 }
 
-base::Json to_json(const ErrorTable& table) {
+base::Json to_json(const ErrorTable& table, const ErrorTableOrigin& origin) {
   base::Json json = {{"error_table_version", kTableVersion},
+                     {"source_fingerprint", origin.source_fingerprint},
+                     {"statistics_xxh3", origin.statistics_xxh3},
                      {"matrices", base::Json::object()}};
   for (const ErrorRow& row : table) {
     base::Json candidates = base::Json::array();
@@ -152,13 +162,16 @@ base::Json to_json(const ErrorTable& table) {
                                   {"output_power", row.output_power},
                                   {"use", row.use},
                                   {"candidates", std::move(candidates)}};
+    if (row.nonfinite > 0) json["matrices"][row.name]["nonfinite"] = row.nonfinite;
   }
   return json;
 }
 
-Result<ErrorTable> parse_error_table(const base::Json& json, std::string_view name) {
+Result<ErrorTable> parse_error_table(const base::Json& json, const ErrorTableOrigin& expected,
+                                     std::string_view name) {
   const base::JsonFields fields(json, std::string(name));
-  TRINE_RETURN_IF_ERROR(fields.integer("error_table_version", 1, kTableVersion));
+  TRINE_RETURN_IF_ERROR(fields.integer("error_table_version", kTableVersion, kTableVersion));
+  TRINE_RETURN_IF_ERROR(check_origin(fields, expected));
   TRINE_ASSIGN_OR_RETURN(const auto matrices, fields.object("matrices"));
   constexpr double kMost = 1e300;
   ErrorTable table;
@@ -174,6 +187,9 @@ Result<ErrorTable> parse_error_table(const base::Json& json, std::string_view na
     TRINE_ASSIGN_OR_RETURN(row.squared_norm, matrix.number("squared_norm", 0.0, kMost));
     TRINE_ASSIGN_OR_RETURN(row.output_power, matrix.number("output_power", 0.0, kMost));
     TRINE_ASSIGN_OR_RETURN(row.use, matrix.number("use", 0.0, 1.0));
+    TRINE_ASSIGN_OR_RETURN(const auto nonfinite,
+                           matrix.integer_or("nonfinite", 0, std::int64_t{1} << 60, 0));
+    row.nonfinite = static_cast<std::size_t>(nonfinite);
     const auto candidates = matrix.json().find("candidates");
     if (candidates == matrix.json().end() || !candidates->is_array()) {
       return fail(ErrorCode::kMalformed, "{}: candidates is missing or no array",

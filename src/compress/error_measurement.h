@@ -27,18 +27,38 @@ struct CandidateGrid {
   bool unbiased = true;
 };
 
+struct MeasurementOptions {
+  int threads = 1;  ///< the table does not depend on it
+  /// Of the inputs, by matrix name; null: output errors are weight errors.
+  const std::map<std::string, InputMoments>* moments = nullptr;
+  /// Share of tokens by matrix name, for routed experts; absent: experts_per_token / experts.
+  std::map<std::string, double> use{};
+  bool allow_nonfinite = false;  ///< infinities and NaNs are measured as 0 and counted
+};
+
 /// Measured by really compressing: the errors are those of the stored bytes. One matrix per thread
-/// is in memory. The table does not depend on `threads`.
-/// @param moments of the inputs by matrix name; null: output errors are weight errors.
-/// @param use share of tokens by matrix name, for routed experts; absent: experts_per_token / experts.
-[[nodiscard]] Result<ErrorTable> measure_errors(
-    const checkpoint::Checkpoint& source, const CandidateGrid& grid,
-    const std::map<std::string, InputMoments>* moments,
-    const std::map<std::string, double>& use, int threads, const base::ProgressSink& progress);
+/// is in memory. An infinity or NaN is kMalformed, with its matrix, unless the options allow them.
+[[nodiscard]] Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
+                                                const CandidateGrid& grid,
+                                                const MeasurementOptions& options,
+                                                const base::ProgressSink& progress);
+
+/// What a table was measured with; with anything else its errors are those of another model.
+struct ErrorTableOrigin {
+  std::string source_fingerprint{};  ///< of checkpoint/fingerprint.h
+  std::string statistics_xxh3{};     ///< of the statistics file; empty: measured without
+
+  friend bool operator==(const ErrorTableOrigin&, const ErrorTableOrigin&) = default;
+};
 
 /// The table as JSON and back: a new budget need not measure again.
-[[nodiscard]] base::Json to_json(const ErrorTable& table);
+[[nodiscard]] base::Json to_json(const ErrorTable& table, const ErrorTableOrigin& origin);
+
+/// @param name of the file, for sentences.
+/// kMalformed for fields that are missing or wrong, kInvalidArgument when the table was measured
+/// on another model or with other statistics than `expected`.
 [[nodiscard]] Result<ErrorTable> parse_error_table(const base::Json& json,
+                                                   const ErrorTableOrigin& expected,
                                                    std::string_view name);
 
 }  // namespace trine::compress

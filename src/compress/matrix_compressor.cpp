@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "compress/compensators/compensator.h"
+#include "compress/input_metric.h"
 #include "compress/quantizers/affine_group.h"
 #include "compress/residual.h"
 #include "kernels/block_codec.h"
@@ -11,19 +12,12 @@
 namespace trine::compress {
 namespace {
 
-/// Errors of one row: plain and weighted with the second moments of the inputs.
-struct RowError {
-  SquaredError plain{};
-  double output_error = 0.0, output_power = 0.0;
-};
-
 /// Compares the original with what a reader of the stored bytes gets.
 /// @param target what the codes alone should come to: weights − left·right.
-void measure(MatrixView weights, const std::vector<float>& target, const InputMoments& moments,
+void measure(MatrixView weights, std::vector<float> target, const InputMoments& moments,
              int threads, CompressedMatrix& matrix) {
   const PackedLayout& layout = matrix.layout;
   const std::size_t row_length = layout.num_groups() * layout.group_size;
-  std::vector<RowError> rows(weights.rows);
 #pragma omp parallel num_threads(threads)
   {
     std::vector<float> restored(kBlockRows * row_length);
@@ -33,24 +27,19 @@ void measure(MatrixView weights, const std::vector<float>& target, const InputMo
       const std::size_t first = block * kBlockRows;
       for (std::size_t row = first; row < std::min(first + kBlockRows, weights.rows); ++row) {
         const float* stored = restored.data() + (row - first) * row_length;
-        for (std::size_t col = 0; col < weights.cols; ++col) {
-          const double weight = weights.values[row * weights.cols + col];
-          const double difference =
-              static_cast<double>(target[row * weights.cols + col]) - stored[col];
-          const double moment = moments.diagonal.empty() ? 1.0 : moments.diagonal[col];
-          rows[row].plain.error += difference * difference;
-          rows[row].plain.weights += weight * weight;
-          rows[row].output_error += moment * difference * difference;
-          rows[row].output_power += moment * weight * weight;
-        }
+        float* difference = target.data() + row * weights.cols;
+        for (std::size_t col = 0; col < weights.cols; ++col) difference[col] -= stored[col];
       }
     }
   }
-  for (const RowError& row : rows) {
-    matrix.error.add(row.plain);
-    matrix.output_error += row.output_error;
-    matrix.output_power += row.output_power;
-  }
+  const MatrixView errors{weights.rows, weights.cols, target};
+  matrix.error = {inner_product(errors, errors, {}, threads),
+                  inner_product(weights, weights, {}, threads)};
+  const bool is_plain = moments.diagonal.empty();
+  matrix.output_error =
+      is_plain ? matrix.error.error : inner_product(errors, errors, moments, threads);
+  matrix.output_power =
+      is_plain ? matrix.error.weights : inner_product(weights, weights, moments, threads);
 }
 
 /// Multiplies every scale by `gain`, as far as its stored form goes.
@@ -74,19 +63,19 @@ void scale_codes(double gain, QuantizedMatrix& matrix) {
   }
 }
 
-/// Scales codes and left factor until Σ W·Ŵ = Σ W². On tiny-mixtral with 2-bit experts in groups of
+/// Scales codes and left factor until Σ W·H·Ŵ = Σ W·H·W, with H = E[x xᵀ] as far as it is known
+/// (without statistics Σ W·Ŵ = Σ W²). On tiny-mixtral with 2-bit experts in groups of
 /// 128 and 4-bit attention this takes the KL divergence from 0.073 to 0.042, at 3 bits (groups of
 /// 64) from 0.0125 to 0.0113, and adds 6 and 1 % to the weight error.
-void remove_shrinkage(MatrixView weights, int threads, Compensated& compensated) {
+void remove_shrinkage(MatrixView weights, const InputMoments& moments, int threads,
+                      Compensated& compensated) {
   const std::vector<float> rest = without_factors(
       {weights.rows, weights.cols, without_codes(weights, compensated.codes, threads)},
       compensated.factors.numbers, threads);
-  double power = 0.0, kept = 0.0;
-  for (std::size_t i = 0; i < rest.size(); ++i) {
-    const double weight = weights.values[i];
-    power += weight * weight;
-    kept += weight * (weight - static_cast<double>(rest[i]));
-  }
+  const double power = inner_product(weights, weights, moments, threads);
+  const double lost =
+      inner_product(weights, {weights.rows, weights.cols, rest}, moments, threads);
+  const double kept = power - lost;
   constexpr double kMostGain = 2.0;  // a matrix that keeps less than half of itself is noise
   if (!(kept > 0.0) || power > kMostGain * kept || power <= kept) return;
   const double gain = power / kept;
@@ -132,12 +121,11 @@ Result<CompressedMatrix> compress_matrix(std::string_view name, MatrixView weigh
                                 {.threads = threads, .seed = seed, .moments = moments}));
     matrix.trace = std::move(compensated.trace);
   }
-  if (plan.unbiased) remove_shrinkage(weights, threads, compensated);
+  if (plan.unbiased) remove_shrinkage(weights, moments, threads, compensated);
   if (plan.rank > 0) matrix.factors = pack_factors(compensated.factors, threads);
   matrix.blocks = kernels::pack(compensated.codes, threads);
-  const std::vector<float> target =
-      without_factors(weights, compensated.factors.numbers, threads);
-  measure(weights, target, moments, threads, matrix);
+  measure(weights, without_factors(weights, compensated.factors.numbers, threads), moments,
+          threads, matrix);
   return matrix;
 }
 

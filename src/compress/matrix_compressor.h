@@ -29,10 +29,10 @@ struct SquaredError {
 struct CompressedMatrix {
   PackedLayout layout{};
   std::vector<std::uint8_t> blocks{};
-  FactorBytes factors{};      ///< empty with rank 0
-  SquaredError error{};       ///< of what a reader of the stored bytes gets
-  double output_error = 0.0;  ///< Σ_c E[x_c²] Σ_r (W − Ŵ)²; error.error without moments
-  double output_power = 0.0;  ///< the same of W
+  FactorBytes factors{};  ///< empty with rank 0
+  SquaredError error{};   ///< of what a reader of the stored bytes gets
+  double output_error = 0.0;  ///< Σ_r e_rᵀ E[x xᵀ] e_r, e = W − Ŵ; error.error without moments
+  double output_power = 0.0;    ///< the same of W
   std::vector<double> trace{};  ///< of the compensator, one value per iteration
 };
 

@@ -43,15 +43,8 @@ std::vector<float> transposed_times(MatrixView matrix, const std::vector<float>&
 /// the singular vectors inside that span, with √σ on both sides, strongest first.
 LowRankFactors balanced(MatrixView matrix, const std::vector<float>& basis,
                         const std::vector<float>& projected, std::size_t rank, int threads) {
-  std::vector<double> gram(rank * rank);
-  for (std::size_t row = 0; row < matrix.cols; ++row) {
-    const float* values = projected.data() + row * rank;
-    for (std::size_t i = 0; i < rank; ++i) {
-      for (std::size_t j = 0; j < rank; ++j) {
-        gram[i * rank + j] += static_cast<double>(values[i]) * values[j];
-      }
-    }
-  }
+  std::vector<double> gram =
+      kernels::gram_matrix(projected, matrix.cols, rank, Transposed::kYes);
   const kernels::Eigen eigen = kernels::symmetric_eigen(std::move(gram), rank);
   // gram = Σ σ² u uᵀ; left = basis·u·√σ, right = √σ · (uᵀ·projectedᵀ / σ)
   std::vector<float> to_left(rank * rank), to_right(rank * rank);

@@ -33,7 +33,7 @@ class WarmSubspace {
   std::vector<float> basis_{};  ///< [cols, rank]; empty before the first call
 };
 
-/// residual = weights − codes_weights − left·right, or without the codes when they are empty.
+/// values −= left·right, in place. @param values [out_features, in_features] of `factors`.
 void subtract_low_rank(std::vector<float>& values, const LowRankFactors& factors, int threads);
 
 }  // namespace trine::compress

@@ -28,6 +28,7 @@ struct ErrorRow {
   double squared_norm = 0.0;  ///< ‖W‖F²
   double output_power = 0.0;  ///< E‖Wx‖²; squared_norm without statistics
   double use = 1.0;           ///< share of tokens that pass through it; 1 for dense matrices
+  std::size_t nonfinite = 0;  ///< weights that are infinite or NaN and were taken for 0
   std::vector<ErrorCandidate> candidates{};
 };
 

@@ -30,7 +30,6 @@ Status require_layer(const ModelSpec& spec, const LayerSpec& layer) {
   if (attention.clip_qkv) return unsupported(spec, "clipped queries, keys and values");
   if (!layer.moe) return {};
   const MoeSpec& moe = *layer.moe;
-  if (moe.shared_expert) return unsupported(spec, "shared experts");
   const bool is_top_k = moe.router.rule == RoutingRule::kSoftmaxTopK ||
                         moe.router.rule == RoutingRule::kTopKSoftmax;
   if (!is_top_k || moe.router.num_groups > 1 || moe.router.selection_bias.exists() ||
@@ -102,6 +101,7 @@ double rows_per_token(const ModelSpec& spec) {
     if (layer.moe) {
       add_expert(layer.moe->experts.front(),
                  static_cast<double>(layer.moe->router.experts_per_token));
+      if (layer.moe->shared_expert) add_expert(*layer.moe->shared_expert, 1.0);
     }
   }
   return rows;
@@ -117,9 +117,11 @@ void count_groups(const CertifiedModel& model, Certificate& certificate) {
          {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj}) {
       count(*matrix);
     }
-    for (const ExpertPair& expert : layer.expert_pairs) {
+    const auto count_expert = [&](const ExpertPair& expert) {
       for (const MatrixPair* matrix : {&expert.gate, &expert.up, &expert.down}) count(*matrix);
-    }
+    };
+    std::for_each(layer.expert_pairs.begin(), layer.expert_pairs.end(), count_expert);
+    if (layer.shared) count_expert(*layer.shared);
   }
 }
 
@@ -128,7 +130,7 @@ void count_groups(const CertifiedModel& model, Certificate& certificate) {
 std::uint64_t Certificate::violations() const {
   std::uint64_t sum = 0;
   const auto add = [&](const CountPerKind& counts) {
-    sum += counts[kStepBound] + counts[kNormBound];
+    sum += counts[kStepBound] + counts[kNormBound] + counts[kBlockBound] + counts[kStateBound];
   };
   for (const LayerCertificate& layer : layers) {
     for (const ChangeTally* changes : {&layer.attention, &layer.experts, &layer.stream}) {

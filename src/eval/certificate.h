@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "base/result.h"
 #include "core/model_spec.h"
+#include "eval/agreement_bound.h"
 #include "eval/certificate_tally.h"
 #include "kernels/kernel_table.h"
 #include "models/weight_source.h"
@@ -19,7 +20,7 @@ namespace trine::eval {
 
 struct CertificateOptions {
   std::size_t window = 256;     ///< disjoint windows
-  double probability = 0.01;    ///< of the probabilistic bound, in (0, 1)
+  double probability = 0.01;    ///< of probabilistic bounds and other windows, in (0, 1)
   std::size_t most_tokens = 0;  ///< of the text; 0: all
   int threads = 1;
   /// Multiplies every bound on a matrix. Other than 1 only to show that a bound too small is found.
@@ -50,6 +51,8 @@ struct Certificate {
   ChangeTally logits_full{};   ///< the same with everything packed
   DecisionTally top1_local{};
   DecisionTally top1_full{};
+  AgreementTally top1_agreement{};      ///< everything packed, window by window
+  AgreementTally routing_agreement{};   ///< tokens with the same experts in every layer
   std::uint64_t windows_exceeding = 0;  ///< with anything above a probabilistic bound
 
   /// Of certain bounds: a number above its bound, or a certified decision that changed. Always 0

@@ -21,12 +21,13 @@ struct HeadSize {
 
 struct Projections {
   BoundedOutputs queries{}, keys{}, values{}, outputs{};
+  InputSizes packed_attended{};
 };
 
 HeadSize head_size(const MatrixPair& matrix, const BoundedOutputs& outputs, std::size_t token,
                    std::size_t head, BoundKind kind, double radius) {
   const std::size_t width = matrix.errors.part_rows();
-  const float* values = outputs.original.data() + token * matrix.errors.rows + head * width;
+  const float* values = outputs.center(kind).data() + token * matrix.errors.rows + head * width;
   return {norm_of({values, width}),
           bound_part(matrix.errors, outputs.rows, outputs.inputs, token, head, kind, radius)};
 }
@@ -72,8 +73,9 @@ void bound_window(const LayerPair& layer, const Shape& shape, const Projections&
           attended_change(shape, query, keys[key_head], values[key_head], i + 1);
       squares += change * change;
     }
-    result[token][kind] = bound_part(layer.o_proj.errors, all.outputs.rows, all.outputs.inputs,
-                                     token, 0, kind, std::sqrt(squares));
+    const InputSizes& attended = kind == kBlockBound ? all.packed_attended : all.outputs.inputs;
+    result[token][kind] = bound_part(layer.o_proj.errors, all.outputs.rows, attended, token, 0,
+                                     kind, std::sqrt(squares));
   }
 }
 
@@ -89,7 +91,9 @@ std::vector<Radii> bound_attention(runtime::Compute& compute, const LayerPair& l
   };
   const Projections all{bound(layer.q_proj, inputs.normed), bound(layer.k_proj, inputs.normed),
                         bound(layer.v_proj, inputs.normed),
-                        bound(layer.o_proj, inputs.attended)};
+                        bound(layer.o_proj, inputs.attended),
+                        measure_inputs(inputs.packed_attended, tokens, layer.o_proj.errors.cols,
+                                       layer.o_proj.errors.group_size)};
   const AttentionSpec& attention = spec.layers.front().attention;
   const double turn = std::max(
       {1.0, double{spec.rope.attention_factor}, double{spec.rope.long_attention_factor}});
@@ -97,13 +101,13 @@ std::vector<Radii> bound_attention(runtime::Compute& compute, const LayerPair& l
                     spec.num_attention_heads / spec.num_key_value_heads, spec.head_dim,
                     attention.softmax_scale * turn * turn};
   std::vector<Radii> results(moved.size(), Radii(tokens));
-  const std::size_t tasks = moved.size() * inputs.windows.size() * kBoundKinds;
+  const std::size_t tasks = moved.size() * inputs.windows.size() * kCarriedKinds;
 #pragma omp parallel for num_threads(settings.threads) schedule(dynamic)
   for (std::size_t task = 0; task < tasks; ++task) {
-    const std::size_t set = task / (inputs.windows.size() * kBoundKinds);
-    const std::size_t window = task / kBoundKinds % inputs.windows.size();
+    const std::size_t set = task / (inputs.windows.size() * kCarriedKinds);
+    const std::size_t window = task / kCarriedKinds % inputs.windows.size();
     bound_window(layer, shape, all, inputs.windows[window],
-                 static_cast<BoundKind>(task % kBoundKinds), moved[set], results[set]);
+                 static_cast<BoundKind>(task % kCarriedKinds), moved[set], results[set]);
   }
   return results;
 }

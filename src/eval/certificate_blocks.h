@@ -13,14 +13,17 @@ namespace trine::eval {
 /// One PerKind per token: radii of balls around the original's vectors.
 using Radii = std::vector<PerKind>;
 
-/// What the original's attention saw: its inputs and those of o_proj, [tokens, …].
+/// What both attentions saw on the original's states: their inputs and those of o_proj,
+/// [tokens, …].
 struct AttentionInputs {
   const float* normed = nullptr;
   const float* attended = nullptr;
+  const float* packed_attended = nullptr;
   std::span<const WindowRows> windows{};
 };
 
-/// For each of `moved` (radii of the block's inputs) the radii of its outputs.
+/// For each of `moved` (radii of the block's inputs) the radii of its outputs, around the
+/// original's; kBlockBound: around those of the packed block on the original's inputs.
 [[nodiscard]] std::vector<Radii> bound_attention(runtime::Compute& compute,
                                                  const LayerPair& layer, const ModelSpec& spec,
                                                  const AttentionInputs& inputs,
@@ -30,8 +33,9 @@ struct AttentionInputs {
 
 /// One expert's outputs for some tokens.
 struct ExpertBounds {
-  std::vector<double> lengths{};  ///< ‖original output‖ per token
-  std::vector<Radii> changes{};   ///< for each of `moved`
+  std::vector<double> lengths{};         ///< ‖original output‖ per token
+  std::vector<double> packed_lengths{};  ///< ‖packed output‖ on the same inputs
+  std::vector<Radii> changes{};          ///< for each of `moved`, as of bound_attention()
 };
 
 /// @param inputs [num_tokens, hidden_size], the original's. @param moved radii of the inputs.

@@ -15,8 +15,19 @@ constexpr double kActivationRounding = 16.0 * kRoundoff;
 
 struct Hidden {
   BoundedOutputs gate{}, up{};
-  std::vector<float> activations{};  ///< [tokens, intermediate size]
+  std::vector<float> activations{};         ///< [tokens, intermediate size]
+  std::vector<float> packed_activations{};  ///< of the packed expert on the same inputs
 };
+
+std::vector<float> activate(const std::vector<float>& gate, const std::vector<float>& up,
+                            int threads) {
+  std::vector<float> activations(gate.size());
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t i = 0; i < gate.size(); ++i) {
+    activations[i] = static_cast<float>(silu(gate[i]) * up[i]);
+  }
+  return activations;
+}
 
 /// ‖δ(silu(g)·u)‖ element by element: silu over its interval, times the largest up, plus silu
 /// times up's change. The inputs are the original's.
@@ -24,11 +35,11 @@ double change_by_elements(const Hidden& hidden, std::size_t token, std::size_t w
                           BoundKind kind) {
   double squares = 0.0;
   for (std::size_t i = token * width; i < (token + 1) * width; ++i) {
-    const double gate = hidden.gate.original[i];
-    const double up_change = hidden.up.rows.values[kind][i];
-    const double up = std::abs(double{hidden.up.original[i]}) + up_change;
-    const double change = silu_change(gate, hidden.gate.rows.values[kind][i]) * up +
-                          std::abs(silu(gate)) * up_change;
+    const double gate = hidden.gate.center(kind)[i];
+    const double up_change = hidden.up.rows.at(kind, i);
+    const double up = std::abs(double{hidden.up.center(kind)[i]}) + up_change;
+    const double change =
+        silu_change(gate, hidden.gate.rows.at(kind, i)) * up + std::abs(silu(gate)) * up_change;
     squares += change * change;
   }
   return std::sqrt(squares);
@@ -41,9 +52,11 @@ double change_by_lengths(const ExpertPair& expert, const Hidden& hidden, std::si
   double largest_up = 0.0, largest_silu = 0.0;
   for (std::size_t row = 0; row < width; ++row) {
     const std::size_t i = token * width + row;
-    largest_silu = std::max(largest_silu, std::abs(silu(hidden.gate.original[i])));
-    largest_up = std::max(largest_up, std::abs(double{hidden.up.original[i]}) +
-                                          hidden.up.rows.values[kind][i] +
+    largest_silu = std::max(largest_silu, std::abs(silu(hidden.gate.center(kind)[i])));
+    const double change = kind == kBlockBound
+                              ? row_rounding(expert.up.errors, hidden.up.inputs, token, row)
+                              : hidden.up.rows.at(kind, i);
+    largest_up = std::max(largest_up, std::abs(double{hidden.up.center(kind)[i]}) + change +
                                           moved_row(expert.up.errors, row, radius));
   }
   const double gate = bound_part(expert.gate.errors, hidden.gate.rows, hidden.gate.inputs,
@@ -60,7 +73,9 @@ double activation_change(const ExpertPair& expert, const Hidden& hidden, std::si
   if (radius == 0.0) {
     change = std::min(change, change_by_elements(hidden, token, width, kind));
   }
-  const double length = norm_of({hidden.activations.data() + token * width, width});
+  const auto& activations =
+      kind == kBlockBound ? hidden.packed_activations : hidden.activations;
+  const double length = norm_of({activations.data() + token * width, width});
   return change + kActivationRounding * (2.0 * length + change);
 }
 
@@ -72,27 +87,32 @@ ExpertBounds bound_expert(runtime::Compute& compute, const ExpertPair& expert,
                           RowTally& tally) {
   Hidden hidden{bound_outputs(compute, expert.gate, inputs, num_tokens, settings, tally),
                 bound_outputs(compute, expert.up, inputs, num_tokens, settings, tally)};
-  hidden.activations.resize(hidden.gate.original.size());
-#pragma omp parallel for num_threads(settings.threads) schedule(static)
-  for (std::size_t i = 0; i < hidden.activations.size(); ++i) {
-    const double up = hidden.up.original[i];
-    hidden.activations[i] = static_cast<float>(silu(hidden.gate.original[i]) * up);
-  }
+  hidden.activations = activate(hidden.gate.original, hidden.up.original, settings.threads);
+  hidden.packed_activations = activate(hidden.gate.packed, hidden.up.packed, settings.threads);
   const BoundedOutputs down = bound_outputs(compute, expert.down, hidden.activations.data(),
                                             num_tokens, settings, tally);
-  ExpertBounds bounds{std::vector<double>(num_tokens),
+  const std::size_t width = expert.down.errors.rows;
+  std::vector<float> packed(num_tokens * width);
+  runtime::multiply(compute,
+                    std::array{runtime::LinearCall{&expert.down.packed, packed.data()}},
+                    hidden.packed_activations.data(), num_tokens);
+  const InputSizes packed_inputs =
+      measure_inputs(hidden.packed_activations.data(), num_tokens, expert.down.errors.cols,
+                     expert.down.errors.group_size);
+  ExpertBounds bounds{std::vector<double>(num_tokens), std::vector<double>(num_tokens),
                       std::vector<Radii>(moved.size(), Radii(num_tokens))};
 #pragma omp parallel for num_threads(settings.threads) schedule(static)
   for (std::size_t token = 0; token < num_tokens; ++token) {
-    const std::size_t width = expert.down.errors.rows;
     bounds.lengths[token] = norm_of({down.original.data() + token * width, width});
+    bounds.packed_lengths[token] = norm_of({packed.data() + token * width, width});
     for (std::size_t set = 0; set < moved.size(); ++set) {
-      for (std::size_t index = 0; index < kBoundKinds; ++index) {
+      for (std::size_t index = 0; index < kCarriedKinds; ++index) {
         const auto kind = static_cast<BoundKind>(index);
+        const InputSizes& inputs_down = kind == kBlockBound ? packed_inputs : down.inputs;
         const double change =
             activation_change(expert, hidden, token, kind, moved[set][token][kind]);
         bounds.changes[set][token][kind] =
-            bound_part(expert.down.errors, down.rows, down.inputs, token, 0, kind, change);
+            bound_part(expert.down.errors, down.rows, inputs_down, token, 0, kind, change);
       }
     }
   }

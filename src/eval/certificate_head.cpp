@@ -99,6 +99,7 @@ void CertificateWalk::decide_tokens(TrackName track, std::size_t first,
     const Measured& token = measured[i];
     const bool exceeds = changes.add(token.bounds, token.observed, token.margin);
     if (decisions.add(token.certified, token.has_changed) || exceeds) flag(first + i);
+    if (track == kFull) same_top1_[first + i] = !token.has_changed;
   }
 }
 

@@ -62,11 +62,12 @@ BoundedOutputs bound_outputs(runtime::Compute& compute, const MatrixPair& matrix
                     inputs, num_tokens);
   outputs.inputs = measure_inputs(inputs, num_tokens, errors.cols, errors.group_size);
   outputs.rows = bound_rows(errors, outputs.inputs, settings.row_factor, settings.threads);
+  outputs.packed = outputs.original;
   if (!errors.is_packed) return outputs;
-  std::vector<float> packed(outputs.original.size());
-  runtime::multiply(compute, std::array{runtime::LinearCall{&matrix.packed, packed.data()}},
+  runtime::multiply(compute,
+                    std::array{runtime::LinearCall{&matrix.packed, outputs.packed.data()}},
                     inputs, num_tokens);
-  check_rows(outputs.rows, outputs.original, packed, settings.threads, tally);
+  check_rows(outputs.rows, outputs.original, outputs.packed, settings.threads, tally);
   const auto widening = static_cast<float>(settings.union_factor / settings.row_factor);
   for (float& value : outputs.rows.values[kProbabilityBound]) value *= widening;
   return outputs;
@@ -87,22 +88,41 @@ Result<BoundedNorm> BoundedNorm::load(const NormSpec& spec, double eps,
   return loaded;
 }
 
-double BoundedNorm::radius_before_weights(const float* stream, double radius) const {
-  if (radius == 0.0) return 0.0;  // the same numbers in, the same numbers out
-  const std::size_t width = weight_.size();
+BoundedNorm::Moments BoundedNorm::moments_of(const float* stream) const {
+  const auto width = static_cast<double>(weight_.size());
+  Moments moments;
   // A layer norm first takes the mean away, which is a projection: no distance grows.
-  double mean = 0.0;
   if (!bias_.empty()) {
-    for (std::size_t i = 0; i < width; ++i) mean += stream[i];
-    mean /= static_cast<double>(width);
+    for (std::size_t i = 0; i < weight_.size(); ++i) moments.mean += stream[i];
+    moments.mean /= width;
   }
   double squares = 0.0;
-  for (std::size_t i = 0; i < width; ++i) {
-    squares += (stream[i] - mean) * (stream[i] - mean);
+  for (std::size_t i = 0; i < weight_.size(); ++i) {
+    squares += (stream[i] - moments.mean) * (stream[i] - moments.mean);
   }
-  const double length = std::sqrt(squares + static_cast<double>(width) * eps_);
-  const double rounding = 16.0 * kRoundoff * std::sqrt(static_cast<double>(width));
-  return normalized_radius(length, radius, width) + rounding;
+  moments.length = std::sqrt(squares + width * eps_);
+  return moments;
+}
+
+double BoundedNorm::rounding() const {
+  return 16.0 * kRoundoff * std::sqrt(static_cast<double>(weight_.size()));
+}
+
+double BoundedNorm::radius_before_weights(const float* stream, double radius) const {
+  if (radius == 0.0) return 0.0;  // the same numbers in, the same numbers out
+  return normalized_radius(moments_of(stream).length, radius, weight_.size()) + rounding();
+}
+
+double BoundedNorm::distance_before_weights(const float* left, const float* right) const {
+  const Moments of_left = moments_of(left);
+  const Moments of_right = moments_of(right);
+  double squares = 0.0;
+  for (std::size_t i = 0; i < weight_.size(); ++i) {
+    const double difference = (left[i] - of_left.mean) / of_left.length -
+                              (right[i] - of_right.mean) / of_right.length;
+    squares += difference * difference;
+  }
+  return std::sqrt(squares * static_cast<double>(weight_.size())) + rounding();
 }
 
 double BoundedNorm::largest_output() const {
@@ -182,6 +202,17 @@ Result<LayerPair> LayerPair::load(const ModelPair& models, std::size_t layer,
     loaded.expert_pairs.push_back(std::move(pair));
   }
   if (!from.moe) return loaded;
+  if (from.moe->shared_expert) {
+    TRINE_ASSIGN_OR_RETURN(loaded.shared,
+                           load_expert(*from.moe->shared_expert, models, settings));
+  }
+  TRINE_ASSIGN_OR_RETURN(loaded.shared_gate,
+                         runtime::Linear::load(from.moe->shared_expert_gate, models.original));
+  if (loaded.shared_gate.exists()) {
+    std::vector<float> row(spec.hidden_size);
+    loaded.shared_gate.read_row(*kernels::runnable_tables().back(), 0, row.data());
+    loaded.shared_gate_length = norm_of(row);
+  }
   loaded.rule = from.moe->router;
   TRINE_ASSIGN_OR_RETURN(loaded.router,
                          DecidingMatrix::load(loaded.rule.matrix, loaded.post_attention_norm,

@@ -44,8 +44,14 @@ struct MatrixPair {
 /// Both outputs of a matrix for the original's inputs, and the bounds, checked row by row.
 struct BoundedOutputs {
   std::vector<float> original{};  ///< [tokens, rows]
+  std::vector<float> packed{};    ///< the same of the packed matrix
   InputSizes inputs{};
   RowBounds rows{};  ///< probabilistic: for all rows of a window together
+
+  /// The outputs a bound of `kind` is a distance from.
+  [[nodiscard]] const std::vector<float>& center(BoundKind kind) const noexcept {
+    return kind == kBlockBound ? packed : original;
+  }
 };
 [[nodiscard]] BoundedOutputs bound_outputs(runtime::Compute& compute, const MatrixPair& matrix,
                                            const float* inputs, std::size_t num_tokens,
@@ -62,10 +68,20 @@ class BoundedNorm {
 
   /// Change of the normalized vector before the weights, for a stream known up to `radius`.
   [[nodiscard]] double radius_before_weights(const float* stream, double radius) const;
+  /// The same between two known streams.
+  [[nodiscard]] double distance_before_weights(const float* left, const float* right) const;
   /// Largest length of any output.
   [[nodiscard]] double largest_output() const;
 
  private:
+  /// What is taken from every element, and ‖(h, √(d·ε))‖ of what remains.
+  struct Moments {
+    double mean = 0.0, length = 0.0;
+  };
+  [[nodiscard]] Moments moments_of(const float* stream) const;
+  /// Of a norm's outputs before the weights, both sides together.
+  [[nodiscard]] double rounding() const;
+
   runtime::Norm norm_{};
   std::vector<float> weight_{}, bias_{};
   double largest_weight_ = 0.0;
@@ -99,6 +115,9 @@ struct LayerPair {
   std::array<std::optional<runtime::FeedForward>, 2> dense{};  ///< or these
   MatrixPair q_proj{}, k_proj{}, v_proj{}, o_proj{};
   std::vector<ExpertPair> expert_pairs{};  ///< one for a dense layer
+  std::optional<ExpertPair> shared{};      ///< runs for every token
+  runtime::Linear shared_gate{};           ///< may be absent; kept in 16 bits
+  double shared_gate_length = 0.0;         ///< ‖its row‖
   DecidingMatrix router{};                 ///< absent in a dense layer
   RouterSpec rule{};
 

@@ -262,15 +262,23 @@ RowBounds bound_rows(const MatrixErrors& errors, const InputSizes& inputs, doubl
 double bound_part(const MatrixErrors& errors, const RowBounds& rows, const InputSizes& inputs,
                   std::size_t token, std::size_t part, BoundKind kind, double radius) {
   const std::size_t count = errors.part_rows();
-  const float* first = rows.values[kind].data() + token * errors.rows + part * count;
   const double rounding =
       rounding_of(errors, part, inputs.lengths[token], inputs.digit_errors[token], radius);
-  double change =
-      norm_of({first, count}) + rounding;  // the rows hold theirs already; no matter
+  // Between two inputs of the packed matrix both sides round, digits too.
+  double change = kind == kBlockBound ? 2.0 * rounding : rounding;
+  if (kind < kRowKinds) {  // the rows hold their rounding already; no matter
+    change += norm_of({rows.values[kind].data() + token * errors.rows + part * count, count});
+  }
   if (kind == kNormBound) {
     change = std::min(change, errors.parts[part].error * inputs.lengths[token] + rounding);
   }
   return change + errors.parts[part].packed * radius;
+}
+
+double row_rounding(const MatrixErrors& errors, const InputSizes& inputs, std::size_t token,
+                    std::size_t row) {
+  return 2.0 * (errors.rounding[row] * inputs.lengths[token] +
+                errors.digits[row] * inputs.digit_errors[token]);
 }
 
 double moved_row(const MatrixErrors& errors, std::size_t row, double radius) {

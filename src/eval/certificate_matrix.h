@@ -11,13 +11,23 @@
 
 namespace trine::eval {
 
-/// The three bounds of a certificate.
+/// The bounds of a certificate. The first three need nothing of the packed model but its weights;
+/// the others run parts of it and bound the rest.
 enum BoundKind : std::size_t {
   kStepBound,         ///< certain: from the quantizer's steps, the theory's
   kNormBound,         ///< certain: from the norms of the exact weight errors
   kProbabilityBound,  ///< from the steps, holds with a stated probability under the error model
+  kBlockBound,  ///< certain: each packed block is run on the original's inputs; what later blocks
+                ///< make of the change is bounded
+  kStateBound,  ///< certain: all is run up to the decision, and that is bounded: it holds for
+                ///< every state as far from the original's as the packed model's
   kBoundKinds,
 };
+
+/// Those with a bound for every output of a matrix.
+inline constexpr std::size_t kRowKinds = 3;
+/// Those whose radii are carried from block to block; the state's are observed.
+inline constexpr std::size_t kCarriedKinds = 4;
 
 /// One number per kind of bound.
 using PerKind = std::array<double, kBoundKinds>;
@@ -74,7 +84,12 @@ struct InputSizes {
 
 /// Largest change of every output for known inputs, rounding included, [tokens, rows] per kind.
 struct RowBounds {
-  std::array<std::vector<float>, kBoundKinds> values{};
+  std::array<std::vector<float>, kRowKinds> values{};
+
+  /// Of `kind` at index `i`; 0 for a kind that takes the packed outputs as they are.
+  [[nodiscard]] double at(BoundKind kind, std::size_t i) const {
+    return kind < kRowKinds ? values[kind][i] : 0.0f;
+  }
 };
 
 /// @param factor multiplies the root of the squared radii: deviation_factor() of a probability.
@@ -82,10 +97,15 @@ struct RowBounds {
                                    double factor, int threads);
 
 /// Largest ‖change‖₂ of part `part` of one token's outputs for an input known up to `radius`:
-/// the rows' bounds or singular values, whichever is smaller, and rounding.
+/// the rows' bounds or singular values, whichever is smaller, and rounding. For kBlockBound the
+/// change is from the packed outputs, and `inputs` are what the packed matrix was given.
 [[nodiscard]] double bound_part(const MatrixErrors& errors, const RowBounds& rows,
                                 const InputSizes& inputs, std::size_t token, std::size_t part,
                                 BoundKind kind, double radius);
+
+/// What one packed output rounds on two sides.
+[[nodiscard]] double row_rounding(const MatrixErrors& errors, const InputSizes& inputs,
+                                  std::size_t token, std::size_t row);
 
 /// What one output of row `row` can move by when its input moves by `radius`, rounding included.
 [[nodiscard]] double moved_row(const MatrixErrors& errors, std::size_t row, double radius);

@@ -1,4 +1,4 @@
-// What is proven about routing, and what the experts make of it.
+// What is proven about routing.
 #include <algorithm>
 #include <cmath>
 
@@ -59,27 +59,6 @@ bool is_routing_certified(const DecidingMatrix& router, const std::vector<double
   return true;
 }
 
-struct Assignment {
-  std::size_t token;
-  double weight;
-};
-
-/// Tokens of every expert in the order the runtime gives them, or all for a dense layer.
-std::vector<std::vector<Assignment>> assignments_of(const LayerPair& layer,
-                                                    const runtime::Routing& routing,
-                                                    std::size_t tokens) {
-  std::vector<std::vector<Assignment>> groups(layer.expert_pairs.size());
-  if (!layer.router.linear.exists()) {
-    for (std::size_t token = 0; token < tokens; ++token) groups[0].push_back({token, 1.0});
-    return groups;
-  }
-  for (std::size_t slot = 0; slot < routing.experts.size(); ++slot) {
-    groups[static_cast<std::size_t>(routing.experts[slot])].push_back(
-        {slot / routing.experts_per_token, std::abs(double{routing.weights[slot]})});
-  }
-  return groups;
-}
-
 }  // namespace
 
 void CertificateWalk::decide_routing(std::size_t index) {
@@ -118,87 +97,14 @@ void CertificateWalk::decide_routing(std::size_t index) {
         full_logit_changes_[token][kind] =
             longest * radii[token][kind] + 2.0 * most_rounding * input_length;
       }
-      if (track == kFull) full_certified_[token] = certified;
-      if (tallies[track]->add(certified, chosen != chosen_of(packed, token))) flag(token);
-    }
-  }
-}
-
-double CertificateWalk::combine_experts(const LayerPair& layer, TrackName track,
-                                        std::size_t token, BoundKind kind,
-                                        const ExpertSums& sums) const {
-  // Weights in fp32, products and sums, on both sides.
-  const double roundings =
-      2.0 * static_cast<double>(layer.rule.experts_per_token + 20) * kRoundoff;
-  double change = sums.change + roundings * (sums.length + sums.change);
-  if (track != kFull) return change;  // the same inputs: the same experts, the same weights
-  // Any experts, any weights: what they give is no longer than the longest there is.
-  const double input_length = layer.post_attention_norm.largest_output();
-  double longest = 0.0;
-  for (const ExpertPair& expert : layer.expert_pairs) {
-    longest = std::max(longest, largest_expert_output(expert, input_length));
-  }
-  const bool is_routed = layer.router.linear.exists();
-  const double scaling = is_routed ? std::abs(layer.rule.scaling_factor) : 1.0;
-  const double anything = scaling * longest * (1.0 + roundings) + sums.length;
-  if (!is_routed) return std::min(change, anything);
-  if (!full_certified_[token][kind]) return anything;
-  // The same experts with other weights: Σ|ŵ − w| is at most what their softmax can change by.
-  const double weight_change =
-      scaling * softmax_change(full_logit_changes_[token][kind]) + roundings;
-  change += weight_change * (sums.largest_length + sums.largest_change);
-  return std::min(change, anything);
-}
-
-std::vector<Radii> CertificateWalk::bound_experts(const LayerPair& layer,
-                                                  const std::vector<float>& inputs,
-                                                  std::span<const TrackName> tracks) {
-  const std::size_t tokens = window_of_.size();
-  std::vector<Radii> moved;
-  for (const TrackName track : tracks) {
-    moved.push_back(normed_radii(layer.post_attention_norm, track, true));
-  }
-  std::vector<std::vector<std::array<ExpertSums, kBoundKinds>>> sums(
-      tracks.size(), std::vector<std::array<ExpertSums, kBoundKinds>>(tokens));
-  const auto groups = assignments_of(layer, routing_, tokens);
-  for (std::size_t expert = 0; expert < groups.size(); ++expert) {
-    const auto& group = groups[expert];
-    if (group.empty()) continue;
-    std::vector<float> rows;
-    std::vector<Radii> group_moved(tracks.size());
-    for (const Assignment& each : group) {
-      const auto first = inputs.begin() + static_cast<std::ptrdiff_t>(each.token * hidden_);
-      rows.insert(rows.end(), first, first + static_cast<std::ptrdiff_t>(hidden_));
-      for (std::size_t set = 0; set < tracks.size(); ++set) {
-        group_moved[set].push_back(moved[set][each.token]);
+      const bool has_changed = chosen != chosen_of(packed, token);
+      if (track == kFull) {
+        full_certified_[token] = certified;
+        if (has_changed) same_experts_[token] = false;
       }
-    }
-    const ExpertBounds bounds =
-        bound_expert(compute_, layer.expert_pairs[expert], rows.data(), group.size(),
-                     group_moved, settings_, certificate_.rows);
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      for (std::size_t set = 0; set < tracks.size(); ++set) {
-        for (std::size_t kind = 0; kind < kBoundKinds; ++kind) {
-          ExpertSums& sum = sums[set][group[i].token][kind];
-          const double change = bounds.changes[set][i][kind];
-          sum.change += group[i].weight * change;
-          sum.largest_change = std::max(sum.largest_change, change);
-          sum.length += group[i].weight * bounds.lengths[i];
-          sum.largest_length = std::max(sum.largest_length, bounds.lengths[i]);
-        }
-      }
+      if (tallies[track]->add(certified, has_changed)) flag(token);
     }
   }
-  std::vector<Radii> changes(tracks.size(), Radii(tokens));
-  for (std::size_t set = 0; set < tracks.size(); ++set) {
-    for (std::size_t token = 0; token < tokens; ++token) {
-      for (std::size_t kind = 0; kind < kBoundKinds; ++kind) {
-        changes[set][token][kind] = combine_experts(
-            layer, tracks[set], token, static_cast<BoundKind>(kind), sums[set][token][kind]);
-      }
-    }
-  }
-  return changes;
 }
 
 }  // namespace trine::eval

@@ -74,6 +74,7 @@ void CertificateWalk::run(std::span<const std::span<const std::int32_t>> windows
   }
   head();
   certificate_.tokens += window_of_.size();
+  count_agreement();
   certificate_.windows += windows.size();
   certificate_.windows_exceeding +=
       static_cast<std::uint64_t>(std::count(has_exceeded_.begin(), has_exceeded_.end(), true));
@@ -98,6 +99,8 @@ void CertificateWalk::embed(std::span<const std::span<const std::int32_t>> windo
     }
   }
   for (float& value : stream_) value *= static_cast<float>(model_.spec.embedding_multiplier);
+  same_top1_.assign(window_of_.size(), true);
+  same_experts_.assign(window_of_.size(), true);
   rotary_.set_positions(positions);
 }
 
@@ -124,26 +127,31 @@ std::vector<float> CertificateWalk::attend(const LayerPair& layer, std::size_t s
 void CertificateWalk::attention_block(std::size_t index) {
   const LayerPair& layer = model_.layers[index];
   const std::vector<float> inputs = normed(layer.input_norm, stream_);
-  std::vector<float> attended;
+  std::vector<float> attended, packed_attended;
   const std::vector<float> outputs = attend(layer, 0, inputs, &attended);
+  const std::vector<float> local = attend(layer, 1, inputs, &packed_attended);
   std::vector<TrackName> tracks = {kLayer, kFull};
   if (index > 0) tracks.push_back(kNext);
   std::vector<Radii> moved;
   for (const TrackName track : tracks) {
     moved.push_back(normed_radii(layer.input_norm, track, true));
   }
-  const std::vector<Radii> changes =
-      bound_attention(compute_, layer, model_.spec, {inputs.data(), attended.data(), windows_},
-                      moved, settings_, certificate_.rows);
-  for (std::size_t i = 0; i < tracks.size(); ++i) {
+  std::vector<Radii> changes =
+      bound_attention(compute_, layer, model_.spec,
+                      {inputs.data(), attended.data(), packed_attended.data(), windows_}, moved,
+                      settings_, certificate_.rows);
+  add_observed(local, outputs, changes);
+  // Nothing is packed in front of the first layer: its attention is a local block.
+  if (index == 0) changes[1] = changes[0];
+  count_change(local, outputs, changes[0], certificate_.layers[index].attention);
+  advance(kLayer, local, changes[0], outputs);
+  for (std::size_t i = 1; i < tracks.size(); ++i) {
     const std::vector<float> packed =
         attend(layer, 1, normed(layer.input_norm, tracks_[tracks[i]].stream), nullptr);
-    if (tracks[i] == kLayer) {
-      count_change(packed, outputs, changes[i], certificate_.layers[index].attention);
-    }
     advance(tracks[i], packed, changes[i], outputs);
   }
   add(outputs, stream_);
+  for (const TrackName track : tracks) observe_state(track);
 }
 
 void CertificateWalk::expert_block(std::size_t index) {
@@ -157,16 +165,17 @@ void CertificateWalk::expert_block(std::size_t index) {
     return outputs;
   };
   const std::vector<float> outputs = apply(0, inputs);
-  constexpr std::array kMoved = {kNext, kFull};
-  const std::vector<Radii> changes = bound_experts(layer, inputs, kMoved);
+  const std::vector<float> local = apply(1, inputs);  // kNext starts here
+  const std::vector<float> full =
+      apply(1, normed(layer.post_attention_norm, tracks_[kFull].stream));
+  std::vector<Radii> changes = bound_experts(layer, inputs, std::array{kNext, kFull});
+  add_observed(local, outputs, changes);
   LayerCertificate& counted = certificate_.layers[index];
-  for (std::size_t i = 0; i < kMoved.size(); ++i) {
-    const std::vector<float> packed =
-        apply(1, normed(layer.post_attention_norm, tracks_[kMoved[i]].stream));
-    if (kMoved[i] == kNext) count_change(packed, outputs, changes[i], counted.experts);
-    advance(kMoved[i], packed, changes[i], outputs);
-  }
+  count_change(local, outputs, changes[0], counted.experts);
+  advance(kNext, local, changes[0], outputs);
+  advance(kFull, full, changes[1], outputs);
   add(outputs, stream_);
+  for (const TrackName track : {kNext, kFull}) observe_state(track);
   count_change(tracks_[kFull].stream, stream_, tracks_[kFull].radii, counted.stream);
 }
 
@@ -181,11 +190,17 @@ Radii CertificateWalk::normed_radii(const BoundedNorm& norm, TrackName track,
                                     bool with_weights) const {
   Radii radii(window_of_.size());
   for (std::size_t token = 0; token < radii.size(); ++token) {
+    const float* original = stream_.data() + token * hidden_;
     for (std::size_t kind = 0; kind < kBoundKinds; ++kind) {
-      radii[token][kind] = norm.radius_before_weights(stream_.data() + token * hidden_,
-                                                      tracks_[track].radii[token][kind]) *
-                           (with_weights ? norm.largest_weight() : 1.0);
+      radii[token][kind] =
+          norm.radius_before_weights(original, tracks_[track].radii[token][kind]) *
+          (with_weights ? norm.largest_weight() : 1.0);
     }
+    if (with_weights) continue;  // nothing carries the state bound on
+    const float* packed = tracks_[track].stream.data() + token * hidden_;
+    radii[token][kStateBound] =
+        std::min(radii[token][kStateBound],
+                 norm.distance_before_weights(packed, original) * settings_.scale);
   }
   return radii;
 }
@@ -204,7 +219,7 @@ void CertificateWalk::advance(TrackName track, const std::vector<float>& outputs
     const double length =
         norm_of({stream_.data() + token * hidden_, hidden_}) +
         multiplier * norm_of({original_outputs.data() + token * hidden_, hidden_});
-    for (std::size_t kind = 0; kind < kBoundKinds; ++kind) {
+    for (std::size_t kind = 0; kind < kCarriedKinds; ++kind) {
       double& radius = moving.radii[token][kind];
       radius += multiplier * changes[token][kind];
       // Each side rounds a product and a sum.
@@ -214,14 +229,50 @@ void CertificateWalk::advance(TrackName track, const std::vector<float>& outputs
   add(outputs, moving.stream);
 }
 
+void CertificateWalk::observe_state(TrackName track) {
+  Track& moving = tracks_[track];
+  for (std::size_t token = 0; token < moving.radii.size(); ++token) {
+    moving.radii[token][kStateBound] =
+        observed_change(moving.stream, stream_, token) * settings_.scale;
+  }
+}
+
+double CertificateWalk::observed_change(const std::vector<float>& packed,
+                                        const std::vector<float>& original,
+                                        std::size_t token) const {
+  return distance_of(packed.data() + token * hidden_, original.data() + token * hidden_,
+                     hidden_);
+}
+
+void CertificateWalk::add_observed(const std::vector<float>& packed,
+                                   const std::vector<float>& original,
+                                   std::span<Radii> changes) const {
+  for (std::size_t token = 0; token < window_of_.size(); ++token) {
+    const double observed = observed_change(packed, original, token);
+    for (std::size_t set = 0; set < changes.size(); ++set) {
+      PerKind& bounds = changes[set][token];
+      // On the original's states the packed block was run: the same numbers, not even rounding.
+      const double moved = set == 0 ? 0.0 : bounds[kBlockBound];
+      bounds[kBlockBound] = (moved + observed) * settings_.scale;
+      bounds[kStateBound] = observed * settings_.scale;
+    }
+  }
+}
+
 void CertificateWalk::count_change(const std::vector<float>& observed,
                                    const std::vector<float>& original, const Radii& bounds,
                                    ChangeTally& tally) {
   for (std::size_t token = 0; token < bounds.size(); ++token) {
-    const float* left = observed.data() + token * hidden_;
-    const float* right = original.data() + token * hidden_;
-    const double change = distance_of(left, right, hidden_);
-    if (tally.add(bounds[token], change, norm_of({right, hidden_}))) flag(token);
+    const double change = observed_change(observed, original, token);
+    const double size = norm_of({original.data() + token * hidden_, hidden_});
+    if (tally.add(bounds[token], change, size)) flag(token);
+  }
+}
+
+void CertificateWalk::count_agreement() {
+  for (const WindowRows& window : windows_) {
+    certificate_.top1_agreement.add(same_top1_, window.first, window.count, draws_);
+    certificate_.routing_agreement.add(same_experts_, window.first, window.count, draws_);
   }
 }
 

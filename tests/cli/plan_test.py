@@ -1,6 +1,7 @@
 """trine plan: sizes to the byte, budgets kept, plans carried out, and impossible plans refused."""
 
 import json
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -50,6 +51,44 @@ class Plans(unittest.TestCase):
         packed = self.compress("--memory", str(limit), "--errors", str(errors))
         self.assertEqual(packed["stored_bytes"], tight["stored_bytes"])
 
+    def test_errors_of_another_model_or_other_statistics_are_refused(self) -> None:
+        errors = self.folder / "errors.json"
+        budget = ["--bits-per-weight", "5.5", "--errors", errors]
+        trine_json("plan", GOLDEN, *budget)
+        other = trine("plan", ROOT / "tests/golden/olmoe", *budget)
+        self.assertEqual(other.code, 1)
+        self.assertIn(f"{errors}: its errors were measured on another model", other.stderr)
+        text = json.loads(errors.read_text())
+        text["statistics_xxh3"] = "0123456789abcdef"
+        errors.write_text(json.dumps(text))
+        other = trine("plan", GOLDEN, *budget)
+        self.assertEqual(other.code, 1)
+        self.assertIn("with statistics 0123456789abcdef, but none were given", other.stderr)
+
+    def test_budgets_of_models_with_nan(self) -> None:
+        model, errors = self.folder / "model", self.folder / "errors.json"
+        shutil.copytree(GOLDEN, model)
+        content = bytearray((model / "model.safetensors").read_bytes())
+        data = 8 + int.from_bytes(content[:8], "little")
+        name = "model.layers.1.self_attn.q_proj.weight"
+        place = data + json.loads(content[8:data])[name]["data_offsets"][0]
+        content[place : place + 2] = b"\xc0\x7f"  # NaN as bf16
+        (model / "model.safetensors").write_bytes(content)
+        budget = ["--bits-per-weight", "5.5", "--errors", errors]
+        refused = trine("plan", model, *budget)
+        self.assertEqual(refused.code, 1)
+        self.assertIn(name, refused.stderr)
+        self.assertIn("--allow-nonfinite", refused.stderr)
+        planned = trine_json("plan", model, *budget, "--allow-nonfinite")
+        self.assertEqual(planned["nonfinite_weights"], 1)
+        refused = trine("plan", model, *budget)  # the table is there now, and remembers
+        self.assertEqual(refused.code, 1)
+        self.assertIn(f"1 of the weights of {name}", refused.stderr)
+        out = self.folder / "packed"
+        packed = trine_json("compress", model, out, *budget, "--allow-nonfinite")
+        self.assertEqual(packed["nonfinite_weights"], 1)
+        self.assertEqual(packed["stored_bytes"], planned["stored_bytes"])
+
     def test_impossible_budgets_are_refused(self) -> None:
         refused = trine("plan", str(GOLDEN), "--memory", "1kB")
         self.assertEqual(refused.code, 1)
@@ -57,6 +96,25 @@ class Plans(unittest.TestCase):
         both = trine("plan", str(GOLDEN), "--memory", "1MB", "--preset", "rtn-3bit")
         self.assertEqual(both.code, 1)
         self.assertIn("give one of", both.stderr)
+
+    def test_files_that_cannot_be_written_are_refused_before_the_work(self) -> None:
+        lost = self.folder / "missing" / "file"
+        out = self.folder / "out"
+        for command in (
+            ["plan", GOLDEN, "-o"],
+            ["plan", GOLDEN, "--bits-per-weight", "4", "--errors"],
+            ["compress", GOLDEN, out, "--trace"],
+        ):
+            with self.subTest(command):
+                refused = trine(*command, lost)
+                self.assertEqual(refused.code, 1)
+                self.assertIn(f"{lost}: its directory does not exist", refused.stderr)
+                # The display shows a line for every matrix that is measured or compressed.
+                self.assertNotIn("layers.0", refused.stderr)
+                refused = trine(*command, self.folder)
+                self.assertEqual(refused.code, 1)
+                self.assertIn("is a directory", refused.stderr)
+                self.assertFalse(out.exists())
 
     def test_a_hand_edited_plan_names_matrix_and_field(self) -> None:
         trine_json("plan", str(GOLDEN), "--preset", "rtn-4bit", "-o", str(self.plan))

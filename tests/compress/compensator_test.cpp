@@ -13,6 +13,7 @@
 #include "compress/residual.h"
 #include "kernels/block_codec.h"
 #include "support/expect_error.h"
+#include "support/input_moments.h"
 #include "support/random_matrices.h"
 
 namespace trine::compress {
@@ -128,6 +129,43 @@ INSTANTIATE_TEST_SUITE_P(All, AnyCompensator,
                                   std::to_string(std::get<2>(tested.param)) + "_m" +
                                   std::to_string(std::get<3>(tested.param));
                          });
+
+/// Errors as the outputs see them, relative.
+double output_error(const char* compensator, const char* quantizer, std::size_t rank,
+                    const testing_support::Moments& moments) {
+  const auto weights = structured_weights();
+  MatrixPlan plan{quantizer, 3, 64, 16, rank, 8, compensator};
+  const auto matrix =
+      compress_matrix("m", {kRows, kCols, weights}, plan, moments.view(), 1).value();
+  return matrix.output_error / matrix.output_power;
+}
+
+TEST(Whitened, LosesLessOfTheOutputsThanItsPlainForm) {
+  for (const std::size_t block_size : {kCols, std::size_t{64}}) {
+    const auto moments = testing_support::correlated(kCols, block_size);
+    const double plain = output_error("milo", "gptq", 16, moments);
+    const double whitened = output_error("whitened", "gptq", 16, moments);
+    EXPECT_LT(whitened, 0.9 * plain) << block_size;
+    EXPECT_LT(whitened, output_error("", "gptq", 0, moments)) << block_size;
+  }
+}
+
+TEST(Whitened, RankOfTheResidualInTheOutputsIsEnough) {
+  // Only 20 of the inputs ever differ from 0: 20 directions hold all that outputs can see.
+  testing_support::Moments moments{std::vector<float>(kCols, 1e-6f), {}, 0};
+  for (std::size_t i = 0; i < 20; ++i) moments.diagonal[5 * i] = 1.0f;
+  EXPECT_LT(output_error("whitened", "hqq", 32, moments),
+            0.01 * output_error("milo-paper", "hqq", 32, moments));
+}
+
+TEST(Whitened, WantsStatistics) {
+  const auto weights = structured_weights();
+  const MatrixPlan plan{"trine", 3, 64, 16, 16, 8, "whitened"};
+  const auto matrix = compress_matrix("m", {kRows, kCols, weights}, plan, {}, 1);
+  ASSERT_FALSE(matrix);
+  EXPECT_EQ(matrix.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(matrix.error().message.find("trine calibrate"), std::string::npos);
+}
 
 TEST(Milo, KeepsItsBestIterate) {
   const auto weights = structured_weights();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "eval/certificate_bounds.h"
@@ -11,6 +12,7 @@
 #include "kernels/block_codec.h"
 #include "support/expect_error.h"
 #include "support/memory_weights.h"
+#include "support/rounded_weights.h"
 
 namespace trine::eval {
 namespace {
@@ -20,6 +22,7 @@ using testing_support::MemoryWeights;
 using testing_support::random_normal;
 using testing_support::random_tokens;
 using testing_support::random_weights;
+using testing_support::RoundedWeights;
 using testing_support::sentence;
 using testing_support::small_spec;
 
@@ -110,44 +113,20 @@ TEST(CertificateMatrix, ClippedWeightsWidenTheStep) {
   EXPECT_EQ(errors.clipped_groups, 1u);
 }
 
-/// small_spec() with every compressible matrix packed at `bits`, errors within half a step.
+/// small_spec() with every compressible matrix packed, errors within half a step.
 class CertificateTest : public testing::Test {
  protected:
-  void pack_all(int bits) {
-    packed_ = random_weights(spec_, 1);
-    for (const MatrixSpec* matrix : compressible_matrices(spec_)) pack_one(*matrix, bits);
-  }
-  void pack_one(const MatrixSpec& matrix, int bits) {
-    const auto view = std::get<TensorView>(original_.matrix(matrix).value());
-    const auto values = testing_support::decode(view.dtype, view.bytes);
-    const std::size_t groups = (matrix.in_features + 31) / 32;
-    QuantizedMatrix codes{matrix.out_features, matrix.in_features, 32, bits};
-    const auto largest_code = static_cast<float>((1 << bits) - 1);
-    const float middle = (largest_code + 1.0f) / 2.0f;
-    const float scale = f16_to_float(float_to_f16(2.0f / largest_code));
-    codes.scales.assign(matrix.out_features * groups, scale);
-    codes.zeros.assign(matrix.out_features * groups, middle);
-    for (const float value : values) {
-      const float code = std::round(value / scale + middle);
-      codes.codes.push_back(
-          static_cast<std::uint8_t>(std::min(std::max(code, 0.0f), largest_code)));
-    }
-    bytes_.push_back(kernels::pack(codes, 1));
-    packed_.set_view(
-        matrix.name,
-        PackedMatrixView{{matrix.out_features, matrix.in_features, bits, 32}, bytes_.back()});
-  }
+  void pack_all(int bits) { rounded_.emplace(spec_, 1, bits); }
   [[nodiscard]] Result<Certificate> run(double scale = 1.0) const {
     const CertificateOptions options{
         .window = 16, .probability = 0.01, .threads = 2, .scale = scale};
-    return certify(spec_, original_, packed_, *kernels::runnable_tables().back(), tokens_,
-                   options, {});
+    return certify(spec_, original_, rounded_->weights(), *kernels::runnable_tables().back(),
+                   tokens_, options, {});
   }
 
   ModelSpec spec_ = small_spec();
   MemoryWeights original_ = random_weights(spec_, 1);
-  MemoryWeights packed_{};
-  std::vector<std::vector<std::uint8_t>> bytes_{};
+  std::optional<RoundedWeights> rounded_{};
   std::vector<std::int32_t> tokens_ = random_tokens(160, spec_.vocab_size, 3);
 };
 
@@ -176,10 +155,78 @@ TEST_F(CertificateTest, FindsABoundThatIsTooSmall) {
   const Certificate smallest = run(0.001).value();
   EXPECT_GT(smallest.layers[0].attention.violations[kNormBound], 0u);
   EXPECT_GT(smallest.layers[0].experts.violations[kNormBound], 0u);
+  // A tenth of the distance to the packed model's states certifies decisions that do change.
+  EXPECT_GT(certificate->top1_full.violations[kStateBound], 0u);
+  EXPECT_GT(certificate->layers[0].attention.violations[kBlockBound], 0u);
+}
+
+TEST_F(CertificateTest, RunningMoreOfTheModelProvesMore) {
+  pack_all(8);
+  const Certificate certificate = run().value();
+  for (const LayerCertificate& layer : certificate.layers) {
+    // Local blocks are run, so the bound is what is seen.
+    EXPECT_LT(layer.experts.bound_sums[kBlockBound],
+              0.2 * layer.experts.bound_sums[kNormBound]);
+    EXPECT_DOUBLE_EQ(layer.experts.bound_sums[kBlockBound], layer.experts.observed_sum);
+    EXPECT_DOUBLE_EQ(layer.stream.bound_sums[kStateBound], layer.stream.observed_sum);
+    EXPECT_GE(layer.routing_full.certified[kStateBound],
+              layer.routing_full.certified[kBlockBound]);
+  }
+  // In front of the first router only its attention is packed: the same block, the same shares.
+  EXPECT_EQ(certificate.layers[0].routing_full.certified,
+            certificate.layers[0].routing_local.certified);
+  const DecisionTally& top1 = certificate.top1_full;
+  EXPECT_GT(top1.certified[kStateBound], 0u);
+  EXPECT_GE(top1.certified[kStateBound], top1.certified[kBlockBound]);
+  EXPECT_LE(top1.certified[kStateBound], top1.tokens - top1.flips);
+}
+
+TEST_F(CertificateTest, AgreementOfWindowsIsThatOfTokens) {
+  pack_all(2);
+  const Certificate certificate = run().value();
+  ASSERT_EQ(certificate.top1_agreement.shares.size(), 10u);  // windows of equal length
+  const double flips = static_cast<double>(certificate.top1_full.flips) / 160.0;
+  EXPECT_NEAR(certificate.top1_agreement.mean(), 1.0 - flips, 1e-12);
+  // A token whose experts change in any layer counts once.
+  const double first = static_cast<double>(certificate.layers[0].routing_full.flips) / 160.0;
+  EXPECT_GT(first, 0.0);
+  EXPECT_LE(certificate.routing_agreement.mean(), 1.0 - first + 1e-12);
+}
+
+/// With a shared expert, its gate, and biases of queries, keys and values.
+class SharedExpertTest : public CertificateTest {
+ protected:
+  SharedExpertTest() {
+    spec_ = testing_support::small_shared_spec();
+    original_ = random_weights(spec_, 1);
+  }
+};
+
+TEST_F(SharedExpertTest, HoldsAtEveryWidth) {
+  for (const int bits : {2, 4, 8}) {
+    pack_all(bits);
+    const auto certificate = run();
+    ASSERT_TRUE(certificate.has_value()) << sentence(certificate);
+    EXPECT_EQ(certificate->violations(), 0u) << bits;
+    EXPECT_GT(certificate->layers[0].experts.observed_sum, 0.0);
+  }
+}
+
+TEST_F(SharedExpertTest, IsPartOfTheBound) {
+  // Only the shared expert is packed: all of the change is its.
+  rounded_.emplace(spec_, 1, 2, [](const MatrixSpec& matrix) {
+    return matrix.role == MatrixRole::kSharedExpert;
+  });
+  const auto certificate = run();
+  ASSERT_TRUE(certificate.has_value()) << sentence(certificate);
+  EXPECT_EQ(certificate->violations(), 0u);
+  EXPECT_EQ(certificate->layers[0].attention.observed_sum, 0.0);
+  EXPECT_GT(certificate->layers[0].experts.observed_sum, 0.0);
+  EXPECT_GT(run(0.001)->layers[0].experts.violations[kNormBound], 0u);
 }
 
 TEST_F(CertificateTest, ProvesEverythingWhereNothingIsPacked) {
-  packed_ = random_weights(spec_, 1);
+  rounded_.emplace(spec_, 1, 8, [](const MatrixSpec&) { return false; });
   const auto certificate = run();
   ASSERT_TRUE(certificate.has_value()) << sentence(certificate);
   EXPECT_EQ(certificate->violations(), 0u);

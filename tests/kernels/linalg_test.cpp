@@ -123,6 +123,42 @@ TEST(Orthonormalize, DependentColumnsBecomeZero) {
   EXPECT_EQ(nothing, std::vector<float>(kRows * kCols, 0.0f));
 }
 
+TEST(GramMatrix, IsTheSumOfProductsOfRowsOrColumns) {
+  // 2500 is two whole panels and a part of one.
+  constexpr std::size_t kLong = 2500, kShort = 7;
+  const auto values = random_normal(kLong * kShort, 12);
+  std::vector<float> turned(values.size());
+  for (std::size_t i = 0; i < kLong; ++i) {
+    for (std::size_t j = 0; j < kShort; ++j) turned[j * kLong + i] = values[i * kShort + j];
+  }
+  const auto of_columns = gram_matrix(values, kLong, kShort, Transposed::kYes);
+  const auto of_rows = gram_matrix(turned, kShort, kLong, Transposed::kNo);
+  ASSERT_EQ(of_columns.size(), kShort * kShort);
+  for (std::size_t i = 0; i < kShort; ++i) {
+    for (std::size_t j = 0; j < kShort; ++j) {
+      // Products of fp32 numbers are exact in double; 2500 sums of size 1 are good to 1e-12.
+      EXPECT_NEAR(of_columns[i * kShort + j], column_product(values, i, values, j, kLong),
+                  1e-10);
+      EXPECT_EQ(of_columns[i * kShort + j], of_columns[j * kShort + i]);
+    }
+  }
+  EXPECT_EQ(of_rows, of_columns);
+}
+
+TEST(Orthonormalize, DoesNotDependOnThreadsWhenThereAreManyRows) {
+  constexpr std::size_t kRows = 2500, kCols = 12;
+  auto one = random_normal(kRows * kCols, 13);
+  auto three = one;
+  orthonormalize(one, kRows, kCols, 1);
+  orthonormalize(three, kRows, kCols, 3);
+  EXPECT_EQ(one, three);
+  for (std::size_t i = 0; i < kCols; ++i) {
+    for (std::size_t j = 0; j < kCols; ++j) {
+      EXPECT_NEAR(column_product(one, i, one, j, kRows), i == j ? 1.0 : 0.0, 1e-5);
+    }
+  }
+}
+
 /// A symmetric positive definite matrix: G Gᵀ + a little of the identity.
 std::vector<double> positive_matrix(std::size_t size, std::uint64_t seed) {
   const auto root = random_normal(size * size, seed);

@@ -110,6 +110,29 @@ TEST_F(Allocators, EveryScoreMakesAPlanAndKeepsTheAverage) {
   }
 }
 
+TEST_F(Allocators, ErrorRefusesATableOfOtherShapes) {
+  AllocatorInputs in = inputs();
+  in.budget_bytes = std::uint64_t{1} << 30;
+  model_.errors.clear();
+  for (const MatrixSpec* matrix : compressible_matrices(model_.spec)) {
+    model_.errors.push_back({.name = matrix->name,
+                             .role = matrix->role,
+                             .out_features = matrix->out_features,
+                             .in_features = matrix->in_features,
+                             .candidates = {{.plan = {.bits = 3}, .stored_bytes = 100}}});
+  }
+  EXPECT_EQ(allocated("error", in).matrices.begin()->second.bits, 3);
+  ErrorRow& row = model_.errors[1];
+  const std::size_t before = row.in_features;
+  row.in_features += 1;
+  expect_error(allocate("error", model_.spec, in), ErrorCode::kInvalidArgument,
+               {row.name, "[" + std::to_string(row.out_features) + ", " +
+                              std::to_string(before + 1) + "], the model as"});
+  row.in_features = before;
+  row.out_features += 1;
+  expect_error(allocate("error", model_.spec, in), ErrorCode::kInvalidArgument, {row.name});
+}
+
 TEST_F(Allocators, RefuseByName) {
   AllocatorInputs in = inputs();
   expect_error(allocate("best", model_.spec, in), ErrorCode::kUnsupported,

@@ -124,6 +124,20 @@ inline ModelSpec small_spec() {
   return models::parse_model_config(base::JsonFields(config, "config.json")).value();
 }
 
+/// The same sizes as a Qwen2-MoE: a shared expert with a gate, biases in the attention.
+inline ModelSpec small_shared_spec() {
+  base::Json config = tiny_config();
+  config["architectures"] = {"Qwen2MoeForCausalLM"};
+  config["model_type"] = "qwen2_moe";
+  config["hidden_size"] = 32;
+  config["moe_intermediate_size"] = 48;
+  config["shared_expert_intermediate_size"] = 64;
+  config["num_experts"] = 4;
+  config["num_experts_per_tok"] = 2;
+  config["vocab_size"] = 50;
+  return models::parse_model_config(base::JsonFields(config, "config.json")).value();
+}
+
 /// Matrices with entries of variance 1 / in_features, so that activations keep their size;
 /// vectors (norm weights) around 1. All BF16.
 inline MemoryWeights random_weights(const ModelSpec& spec, std::uint64_t seed) {

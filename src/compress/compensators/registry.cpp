@@ -9,6 +9,7 @@ namespace trine::compress {
 using CompensatorFactory = std::unique_ptr<Compensator>();
 CompensatorFactory make_milo;
 CompensatorFactory make_milo_paper;
+CompensatorFactory make_whitened;
 
 namespace {
 
@@ -20,6 +21,7 @@ struct Row {
 constexpr std::array kCompensators = {
     Row{"milo", make_milo},
     Row{"milo-paper", make_milo_paper},
+    Row{"whitened", make_whitened},
 };
 
 }  // namespace

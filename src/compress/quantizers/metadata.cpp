@@ -1,6 +1,7 @@
 #include "compress/quantizers/metadata.h"
 
 #include <cmath>
+#include <limits>
 
 #include "compress/quantizers/grouping.h"
 #include "kernels/block_codec.h"
@@ -42,6 +43,38 @@ float RowGrid::rounded_zero(float zero) const noexcept {
   return std::min(std::max(steps, -128.0f), 127.0f) * zero_step_ + middle_;
 }
 
+AffineGroup flat_group_in_bytes(float value, int bits) noexcept {
+  const float middle = kernels::middle_code(bits);
+  // Zeros half a code from the middle can fall on a code, and then 0 is stored as 0.
+  if (value == 0.0f) return {kSmallestScale, middle - 0.5f};
+  return {std::max(std::abs(value) / middle, kSmallestScale), middle};
+}
+
+AffineGroup RowGrid::rounded_flat(float value, AffineGroup start) const noexcept {
+  if (scale_step_ == 0.0f) return {rounded_scale(start.scale), rounded_zero(start.zero)};
+  AffineGroup best{rounded_scale(start.scale), rounded_zero(start.zero)};
+  float least = std::numeric_limits<float>::infinity();
+  const auto keep = [&](AffineGroup grid, float error) {
+    if (!(error < least)) return;
+    least = error;
+    best = grid;
+  };
+  if (value == 0.0f) {  // the zero that lies nearest to a code
+    for (float steps = -128.0f; steps <= 127.0f; ++steps) {
+      const float zero = steps * zero_step_ + middle_;
+      keep({best.scale, zero}, std::abs(nearest_code(zero, 2.0f * middle_) - zero));
+    }
+    return best;
+  }
+  // The zero in the middle is always exact; codes nearer to it take a larger and thereby finer
+  // scale. Both signs are alike.
+  for (float distance = middle_; distance > 0.0f; distance -= 1.0f) {
+    const float scale = rounded_scale(std::abs(value) / distance);
+    keep({scale, middle_}, std::abs(std::abs(value) - distance * scale));
+  }
+  return best;
+}
+
 void round_metadata(MatrixView weights, QuantizedMatrix& matrix,
                     const QuantizerOptions& options) {
   if (options.metadata_bits == 16) return;
@@ -49,14 +82,26 @@ void round_metadata(MatrixView weights, QuantizedMatrix& matrix,
   const std::size_t groups = matrix.num_groups();
 #pragma omp parallel for num_threads(options.threads) schedule(static)
   for (std::size_t row = 0; row < weights.rows; ++row) {
+    for_each_group(weights, matrix, row, [&](const GroupView& group) {
+      const Range range = range_of(group.weights);
+      if (range.low != range.high) return;
+      const AffineGroup flat = flat_group_in_bytes(range.low, options.bits);
+      group.scale = flat.scale;
+      group.zero = flat.zero;
+    });
     const RowGrid grid(std::span<const float>(matrix.scales).subspan(row * groups, groups),
                        std::span<const float>(matrix.zeros).subspan(row * groups, groups),
                        options.bits);
     matrix.scale_steps[row] = grid.scale_step();
     matrix.zero_steps[row] = grid.zero_step();
     for_each_group(weights, matrix, row, [&](const GroupView& group) {
-      group.scale = grid.rounded_scale(group.scale);
-      group.zero = grid.rounded_zero(group.zero);
+      const Range range = range_of(group.weights);
+      const AffineGroup rounded =
+          range.low == range.high
+              ? grid.rounded_flat(range.low, {group.scale, group.zero})
+              : AffineGroup{grid.rounded_scale(group.scale), grid.rounded_zero(group.zero)};
+      group.scale = rounded.scale;
+      group.zero = rounded.zero;
       for (std::size_t i = 0; i < group.weights.size(); ++i) {
         group.codes[i] = static_cast<std::uint8_t>(
             nearest_code(group.weights[i] / group.scale + group.zero, max_code));

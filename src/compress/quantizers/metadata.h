@@ -10,6 +10,11 @@
 
 namespace trine::compress {
 
+/// Where a group whose weights are all `value` starts with 8-bit metadata, before its row's steps
+/// are known: the outermost code of a grid whose zero is the middle of the codes. flat_group()'s
+/// zero of ±1 is as far from the middle as zeros get and would coarsen those of the whole row.
+[[nodiscard]] AffineGroup flat_group_in_bytes(float value, int bits) noexcept;
+
 /// What the metadata of one row can express (see QuantizedMatrix).
 class RowGrid {
  public:
@@ -22,6 +27,9 @@ class RowGrid {
   [[nodiscard]] float rounded_scale(float scale) const noexcept;
   /// The nearest zero that can be stored.
   [[nodiscard]] float rounded_zero(float zero) const noexcept;
+  /// Scale and zero whose nearest code stores `value` best. @param start flat_group() for fp16,
+  /// flat_group_in_bytes() for bytes.
+  [[nodiscard]] AffineGroup rounded_flat(float value, AffineGroup start) const noexcept;
 
   [[nodiscard]] float scale_step() const noexcept { return scale_step_; }
   [[nodiscard]] float zero_step() const noexcept { return zero_step_; }
@@ -29,7 +37,7 @@ class RowGrid {
  private:
   float scale_step_ = 0.0f;  ///< 0: fp16
   float zero_step_ = 0.0f;
-  float middle_ = 0.0f;
+  float middle_ = 0.0f;  ///< of the codes
 };
 
 /// With 8-bit metadata: rounds scales and zeros of `matrix` to what their rows can express and

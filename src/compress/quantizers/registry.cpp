@@ -10,6 +10,8 @@ using QuantizerFactory = std::unique_ptr<Quantizer>();
 QuantizerFactory make_rtn;
 QuantizerFactory make_hqq;
 QuantizerFactory make_trine;
+QuantizerFactory make_gptq;
+QuantizerFactory make_gptq_compat;
 
 namespace {
 
@@ -22,6 +24,8 @@ constexpr std::array kQuantizers = {
     Row{"rtn", make_rtn},
     Row{"hqq", make_hqq},
     Row{"trine", make_trine},
+    Row{"gptq", make_gptq},
+    Row{"gptq-compat", make_gptq_compat},
 };
 
 }  // namespace

@@ -61,7 +61,8 @@ class Trine final : public Quantizer {
       const auto importance = importance_of(options, index, group.weights.size());
       AffineGroup grid;
       if (is_flat(group.weights)) {
-        grid = flat_group(group.weights[0]);
+        grid = options.metadata_bits == 8 ? flat_group_in_bytes(group.weights[0], options.bits)
+                                          : flat_group(group.weights[0]);
       } else {
         const AffineSolver solver(group.weights, importance, options.bits);
         grid =
@@ -89,12 +90,15 @@ class Trine final : public Quantizer {
     std::size_t index = 0;
     for_each_group(weights, matrix, row, [&](const GroupView& group) {
       const auto importance = importance_of(options, index++, group.weights.size());
-      group.scale = grid.rounded_scale(group.scale);
-      if (!is_flat(group.weights)) {
+      if (is_flat(group.weights)) {
+        const AffineGroup flat = grid.rounded_flat(group.weights[0], {group.scale, group.zero});
+        group.scale = flat.scale;
+        group.zero = flat.zero;
+      } else {
+        group.scale = grid.rounded_scale(group.scale);
         const AffineSolver solver(group.weights, importance, options.bits);
-        group.zero = solver.descend_zero(group.scale, group.zero).grid.zero;
+        group.zero = grid.rounded_zero(solver.descend_zero(group.scale, group.zero).grid.zero);
       }
-      group.zero = grid.rounded_zero(group.zero);
       take_codes(group, max_code);
     });
   }

@@ -22,16 +22,31 @@ namespace trine::kernels {
 namespace {
 
 constexpr std::size_t kPanelRows = 128;
+constexpr std::size_t kLongPanelRows = 1024;  // of matrices with few columns
 
 int as_int(std::size_t value) { return static_cast<int>(value); }
 
-/// Σ over rows of values[row, i] · values[row, j], in double.
+/// gram [size, size] += panelᵀ · panel, for panel [depth, size]; the lower triangle only. dsyrk does
+/// half the work of a product.
+void add_gram(const double* panel, std::size_t depth, std::size_t size, double* gram) {
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, as_int(size), as_int(depth), 1.0, panel,
+              as_int(size), 1.0, gram, as_int(size));
+}
+
+void mirror_lower(std::vector<double>& matrix, std::size_t size) {
+  for (std::size_t row = 0; row < size; ++row) {
+    for (std::size_t col = row + 1; col < size; ++col) {
+      matrix[row * size + col] = matrix[col * size + row];
+    }
+  }
+}
+
+/// Σ over rows of values[row, i] · values[row, j].
 std::vector<double> gram(const std::vector<double>& values, std::size_t rows,
                          std::size_t cols) {
   std::vector<double> product(cols * cols);
-  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, as_int(cols), as_int(cols), as_int(rows),
-              1.0, values.data(), as_int(cols), values.data(), as_int(cols), 0.0,
-              product.data(), as_int(cols));
+  add_gram(values.data(), rows, cols, product.data());
+  mirror_lower(product, cols);
   return product;
 }
 
@@ -57,8 +72,8 @@ void orthonormalize_by_eigen(std::vector<double>& values, std::size_t rows, std:
 }
 
 /// One pass of Cholesky QR; false when the columns depend on each other too much for it.
-bool orthonormalize_by_cholesky(std::vector<double>& values, std::size_t rows,
-                                std::size_t cols) {
+bool orthonormalize_by_cholesky(std::vector<double>& values, std::size_t rows, std::size_t cols,
+                                int threads) {
   std::vector<double> factor = gram(values, rows, cols);
   double largest = 0.0;
   for (std::size_t i = 0; i < cols; ++i) largest = std::max(largest, factor[i * cols + i]);
@@ -66,8 +81,14 @@ bool orthonormalize_by_cholesky(std::vector<double>& values, std::size_t rows,
   for (std::size_t i = 0; i < cols; ++i) {
     if (factor[i * cols + i] < 1e-6 * std::sqrt(largest)) return false;
   }
-  cblas_dtrsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, as_int(rows),
-              as_int(cols), 1.0, factor.data(), as_int(cols), values.data(), as_int(cols));
+  const std::size_t panels = (rows + kLongPanelRows - 1) / kLongPanelRows;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (std::size_t panel = 0; panel < panels; ++panel) {
+    const std::size_t first = panel * kLongPanelRows;
+    cblas_dtrsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit,
+                as_int(std::min(kLongPanelRows, rows - first)), as_int(cols), 1.0,
+                factor.data(), as_int(cols), values.data() + first * cols, as_int(cols));
+  }
   return true;
 }
 
@@ -91,11 +112,37 @@ void multiply_parallel(const ProductShape& shape, Operand left, Operand right,
   }
 }
 
-void orthonormalize(std::vector<float>& values, std::size_t rows, std::size_t cols, int) {
+std::vector<double> gram_matrix(std::span<const float> values, std::size_t rows,
+                                std::size_t cols, Transposed transposed) {
+  check(values.size() == rows * cols, "gram_matrix: the values are not rows · cols");
+  stay_on_calling_thread();
+  const bool of_columns = transposed == Transposed::kYes;
+  const std::size_t size = of_columns ? cols : rows, depth = of_columns ? rows : cols;
+  std::vector<double> product(size * size);
+  std::vector<double> panel(std::min(kLongPanelRows, depth) * size);
+  for (std::size_t first = 0; first < depth; first += kLongPanelRows) {
+    const std::size_t count = std::min(kLongPanelRows, depth - first);
+    if (of_columns) {
+      const auto part = values.subspan(first * cols, count * cols);
+      std::copy(part.begin(), part.end(), panel.begin());
+    } else {
+      for (std::size_t row = 0; row < rows; ++row) {
+        const float* part = values.data() + row * cols + first;
+        for (std::size_t i = 0; i < count; ++i) panel[i * size + row] = part[i];
+      }
+    }
+    add_gram(panel.data(), count, size, product.data());
+  }
+  mirror_lower(product, size);
+  return product;
+}
+
+void orthonormalize(std::vector<float>& values, std::size_t rows, std::size_t cols,
+                    int threads) {
   stay_on_calling_thread();
   std::vector<double> wide(values.begin(), values.end());
   for (int pass = 0; pass < 2; ++pass) {
-    if (!orthonormalize_by_cholesky(wide, rows, cols)) {
+    if (!orthonormalize_by_cholesky(wide, rows, cols, threads)) {
       orthonormalize_by_eigen(wide, rows, cols);
     }
   }
@@ -132,6 +179,35 @@ bool cholesky(std::vector<double>& matrix, std::size_t size) {
     for (std::size_t col = row + 1; col < size; ++col) matrix[row * size + col] = 0.0;
   }
   return true;
+}
+
+std::vector<double> damped_cholesky(std::vector<double> matrix, std::size_t size,
+                                    double damping) {
+  double mean = 0.0;
+  for (std::size_t i = 0; i < size; ++i) mean += matrix[i * size + i];
+  mean = mean > 0.0 ? mean / static_cast<double>(size) : 1.0;
+  constexpr int kMostTries = 8;
+  for (int tries = 0; tries < kMostTries; ++tries, damping *= 10.0) {
+    std::vector<double> factor = matrix;
+    for (std::size_t i = 0; i < size; ++i) factor[i * size + i] += damping * mean;
+    if (cholesky(factor, size)) return factor;
+  }
+  check(false, "damped_cholesky: a matrix that is not positive semi-definite");
+  return {};
+}
+
+void divide_by_lower(std::size_t rows, std::size_t size, Operand lower, Product values,
+                     int threads) {
+  stay_on_calling_thread();
+  const std::size_t panels = (rows + kPanelRows - 1) / kPanelRows;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (std::size_t panel = 0; panel < panels; ++panel) {
+    const std::size_t first = panel * kPanelRows;
+    cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit,
+                as_int(std::min(kPanelRows, rows - first)), as_int(size), 1.0f, lower.data,
+                as_int(lower.stride), values.data + first * values.stride,
+                as_int(values.stride));
+  }
 }
 
 std::vector<double> inverse_from_cholesky(std::vector<double> factor, std::size_t size) {

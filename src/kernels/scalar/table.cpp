@@ -23,20 +23,14 @@ void prepare_input(const float* input, std::size_t in_features, std::size_t grou
 }
 
 /// One group's weights times one token's inputs of that group, added to 16 sums.
-void add_group(const std::uint8_t* row_block, const PackedLayout& layout, std::size_t group,
+void add_group(const PackedMatrixView& matrix, std::size_t row_block, std::size_t group,
                const float* input, double* sums) noexcept {
-  const BlockMetadata metadata = read_metadata(row_block, layout, group);
-  const std::uint8_t* lines = row_block + layout.codes_offset(group);
-  ChunkCodes codes;
-  for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
-    unpack_chunk(lines + chunk * static_cast<std::size_t>(layout.bits) * kLineBytes,
-                 layout.bits, codes);
-    for (std::size_t row = 0; row < kBlockRows; ++row) {
-      for (std::size_t i = 0; i < kChunkInputs; ++i) {
-        const auto code = static_cast<float>(codes[row * kChunkInputs + i]);
-        const float weight = (code - metadata.zeros[row]) * metadata.scales[row];
-        sums[row] += static_cast<double>(weight) * input[chunk * kChunkInputs + i];
-      }
+  const std::size_t width = matrix.layout.group_size;
+  float weights[kBlockRows * kMostGroupSize];
+  dequantize_group(matrix, row_block, group, weights, width);
+  for (std::size_t row = 0; row < kBlockRows; ++row) {
+    for (std::size_t i = 0; i < width; ++i) {
+      sums[row] += static_cast<double>(weights[row * width + i]) * input[i];
     }
   }
 }
@@ -45,14 +39,13 @@ void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
                    const PreparedInputs& inputs, const OutputRows& output) noexcept {
   const PackedLayout& layout = matrix.layout;
   for (std::size_t row_block = rows.begin; row_block < rows.end; ++row_block) {
-    const std::uint8_t* blocks = matrix.blocks.data() + row_block * layout.row_block_bytes();
     const std::size_t first_row = row_block * kBlockRows;
     const std::size_t num_rows = std::min(kBlockRows, layout.out_features - first_row);
     for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
       const std::uint8_t* prepared = inputs.data + token * inputs.bytes_per_token;
       double sums[kBlockRows] = {};
       for (std::size_t group = 0; group < layout.num_groups(); ++group) {
-        add_group(blocks, layout, group,
+        add_group(matrix, row_block, group,
                   reinterpret_cast<const float*>(prepared) + group * layout.group_size, sums);
       }
       for (std::size_t row = 0; row < num_rows; ++row) {

@@ -55,7 +55,15 @@ Result<Plan> allocate_error(const ModelSpec& spec, const AllocatorInputs& inputs
       return fail(ErrorCode::kInvalidArgument, "the error table has no row for {}",
                   matrix->name);
     }
-    candidates.push_back(candidates_of(*row->second, inputs));
+    const ErrorRow& measured = *row->second;
+    if (measured.out_features != matrix->out_features ||
+        measured.in_features != matrix->in_features) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "the error table has {} as [{}, {}], the model as [{}, {}]", matrix->name,
+                  measured.out_features, measured.in_features, matrix->out_features,
+                  matrix->in_features);
+    }
+    candidates.push_back(candidates_of(measured, inputs));
     if (candidates.back().choices.empty()) {
       return fail(ErrorCode::kInvalidArgument,
                   "{}: the error table has no candidate of {} to {} bits", matrix->name,

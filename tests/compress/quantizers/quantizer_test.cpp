@@ -190,7 +190,8 @@ TEST(Registry, UnknownNameListsTheKnownOnes) {
   const auto quantizer = quantizer_named("magic");
   ASSERT_FALSE(quantizer);
   EXPECT_EQ(quantizer.error().message,
-            "quantizer \"magic\" is not known; known: rtn, hqq, trine");
+            "quantizer \"magic\" is not known; known: rtn, hqq, trine, "
+            "gptq, gptq-compat");
 }
 
 }  // namespace
