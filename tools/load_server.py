@@ -89,7 +89,8 @@ async def soak(client: Client, server: Server, streams: int, seconds: float, tok
         nonlocal finished, generated
         while time.monotonic() < end:
             try:
-                generated += await client.stream(PROMPTS[index % len(PROMPTS)] + f" {index}", tokens)
+                count = await client.stream(PROMPTS[index % len(PROMPTS)] + f" {index}", tokens)
+                generated += count
                 finished += 1
             except Exception as error:  # noqa: BLE001 - every way to fail counts
                 failures.append(f"{type(error).__name__}: {error}")

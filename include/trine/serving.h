@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -89,6 +90,14 @@ struct GenerationEvent {
 using GenerationCallback = std::function<void(const GenerationEvent&)>;
 using RequestId = std::uint64_t;
 
+/// A conversation whose next message the model shall write. JSON as text.
+struct ChatPrompt {
+  std::string messages{};   ///< a list of objects with role and content
+  std::string tools{};      ///< a list; empty: none
+  std::string variables{};  ///< an object, more variables for the template; empty: none
+  std::tm local_time{};     ///< for templates that write the date
+};
+
 struct SlotStatus {
   RequestId id = 0;
   std::size_t prompt_tokens = 0;
@@ -134,6 +143,16 @@ class Service {
   void cancel(RequestId id);
 
   [[nodiscard]] ServiceStatus status() const;
+
+  /// The prompt of a conversation by the model's chat template; without one, lines
+  /// "role: content". kInvalidArgument, kMalformed or kUnsupported when the template refuses it.
+  [[nodiscard]] Result<std::string> render_chat(const ChatPrompt& chat) const;
+  [[nodiscard]] Result<std::vector<std::int32_t>> encode_chat(const ChatPrompt& chat) const;
+
+  /// Allows the texts that a JSON schema describes; empty: any JSON object. One for each request.
+  /// kUnsupported and kMalformed name the place in the schema; kUnsupported also when the
+  /// vocabulary cannot spell JSON.
+  [[nodiscard]] Result<std::shared_ptr<TokenFilter>> json_filter(std::string_view schema) const;
 
   /// Token ids of a text, with those the model expects around it (BOS) if `add_special`.
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text, bool add_special) const;

@@ -5,6 +5,7 @@
 #include <string>
 #include <trine/calibrate.h>
 #include <trine/certify.h>
+#include <trine/chat.h>
 #include <trine/compress.h>
 #include <trine/engine.h>
 #include <trine/evaluate.h>

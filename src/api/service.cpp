@@ -10,12 +10,13 @@
 #include <thread>
 #include <unordered_map>
 
+#include "api/answer_grammars.h"
 #include "api/answer_text.h"
-#include "api/opened_model.h"
+#include "api/loaded_model.h"
 #include "api/token_texts.h"
 #include "base/files.h"
 #include "base/json.h"
-#include "models/generation_config.h"
+#include "input/chat_template/chat_template.h"
 #include "runtime/scheduler.h"
 
 namespace trine {
@@ -115,12 +116,11 @@ struct Service::State {
     Live live;
   };
 
-  State(api::OpenedModel opened, runtime::Engine loaded,
-        std::unique_ptr<input::Tokenizer> opened_tokenizer)
-      : opened_model(std::move(opened)),
-        engine(std::move(loaded)),
-        tokenizer(std::move(opened_tokenizer)),
-        token_texts(*tokenizer) {}
+  State(api::LoadedModel model, input::chat_template::ModelTemplates read)
+      : loaded(std::move(model)),
+        templates(std::move(read)),
+        token_texts(*loaded.tokenizer),
+        grammars(*loaded.tokenizer, loaded.end_tokens) {}
 
   ~State() {
     {
@@ -139,11 +139,10 @@ struct Service::State {
   void update_status(double seconds, std::size_t prompt, std::size_t generated);
   [[nodiscard]] Status check_request(const GenerationRequest& request) const;
 
-  api::OpenedModel opened_model;
-  runtime::Engine engine;
-  std::unique_ptr<input::Tokenizer> tokenizer;
+  api::LoadedModel loaded;
+  input::chat_template::ModelTemplates templates;
   api::TokenTexts token_texts;
-  std::vector<std::int32_t> end_tokens{};
+  api::AnswerGrammars grammars;
   ServedModel facts{};
   ServiceOptions options{};
   std::unique_ptr<runtime::Scheduler> scheduler{};
@@ -170,26 +169,19 @@ Service& Service::operator=(Service&&) noexcept = default;
 Service::~Service() = default;
 
 Result<Service> Service::open(const std::string& path, const ServiceOptions& options) {
-  TRINE_ASSIGN_OR_RETURN(api::OpenedModel model, api::open_model(path));
-  TRINE_ASSIGN_OR_RETURN(runtime::Engine engine, api::make_engine(model, options.engine));
-  TRINE_ASSIGN_OR_RETURN(auto tokenizer, input::open_tokenizer(path));
+  TRINE_ASSIGN_OR_RETURN(api::LoadedModel loaded, api::load_model(path, options.engine));
+  TRINE_ASSIGN_OR_RETURN(auto templates, input::chat_template::ModelTemplates::read(path));
   TRINE_ASSIGN_OR_RETURN(const ModelInspection inspection, inspect_model(path));
   TRINE_ASSIGN_OR_RETURN(const auto format, runtime::kv_format_named(options.kv_cache));
-  TRINE_ASSIGN_OR_RETURN(const CachePlan cache, plan_cache(model.spec(), options, format));
+  TRINE_ASSIGN_OR_RETURN(const CachePlan cache,
+                         plan_cache(loaded.model.spec(), options, format));
   if (options.most_running == 0 || options.prefill_tokens == 0) {
     return fail(ErrorCode::kInvalidArgument, "{} is 0, expected at least 1",
                 options.most_running == 0 ? "most_running" : "prefill_tokens");
   }
-  auto state =
-      std::make_unique<State>(std::move(model), std::move(engine), std::move(tokenizer));
-  const auto& opened = state->opened_model;
-  const base::Json& config =
-      opened.packed ? opened.packed->config() : opened.original->config();
-  TRINE_ASSIGN_OR_RETURN(state->end_tokens, models::read_end_tokens(path, config));
-  const auto eos = state->tokenizer->eos_id();
-  if (state->end_tokens.empty() && eos) state->end_tokens.push_back(*eos);
+  auto state = std::make_unique<State>(std::move(loaded), std::move(templates));
   state->options = options;
-  const ModelSpec& spec = opened.spec();
+  const ModelSpec& spec = state->loaded.model.spec();
   const auto directory = std::filesystem::absolute(path).lexically_normal();
   const auto name = directory.has_filename() ? directory : directory.parent_path();
   state->facts = {.name = name.filename().string(),
@@ -201,12 +193,13 @@ Result<Service> Service::open(const std::string& path, const ServiceOptions& opt
                   .num_parameters = inspection.num_parameters,
                   .stored_bytes = inspection.stored_bytes,
                   .has_encoder = spec.encoder.has_value(),
-                  .bos_token = state->tokenizer->bos_id(),
-                  .eos_token = eos,
+                  .bos_token = state->loaded.tokenizer->bos_id(),
+                  .eos_token = state->loaded.tokenizer->eos_id(),
                   .chat_template = chat_template_of(path)};
   state->scheduler = std::make_unique<runtime::Scheduler>(
-      state->engine, runtime::SchedulerOptions{options.most_running, options.prefill_tokens,
-                                               format, cache.num_pages});
+      state->loaded.engine,
+      runtime::SchedulerOptions{options.most_running, options.prefill_tokens, format,
+                                cache.num_pages});
   state->totals.kv_cache_capacity = std::uint64_t{cache.num_pages} * runtime::kPageTokens;
   state->thread = std::thread([running = state.get()] { running->run(); });
   return Service(std::move(state));
@@ -382,17 +375,17 @@ Result<std::optional<RequestId>> Service::submit(GenerationRequest request,
   State& state = *state_;
   TRINE_RETURN_IF_ERROR(state.check_request(request));
   const std::size_t room = state.facts.context_length - request.prompt.size();
-  const auto& encoder = state.opened_model.spec().encoder;
+  const auto& encoder = state.loaded.model.spec().encoder;
   const std::span<const std::int32_t> before =
       encoder ? std::span(&encoder->decoder_start_token, 1) : std::span(request.prompt);
   State::Live live{.callback = std::move(callback),
-                   .text = api::AnswerText(*state.tokenizer, before, request.stop),
+                   .text = api::AnswerText(*state.loaded.tokenizer, before, request.stop),
                    .prompt_tokens = request.prompt.size()};
   runtime::SequenceRequest wanted{
       .prompt = std::move(request.prompt),
       .sampling = sampler_options(request),
       .max_tokens = std::min(request.max_tokens, room),
-      .end_tokens = request.ignores_end ? std::vector<std::int32_t>{} : state.end_tokens,
+      .end_tokens = request.ignores_end ? std::vector<std::int32_t>{} : state.loaded.end_tokens,
       .top_scores = request.top_scores,
       .scores_prompt = request.scores_prompt,
       .client = std::move(request.client),
@@ -419,6 +412,31 @@ void Service::cancel(RequestId id) {
   state_->wake.notify_all();
 }
 
+Result<std::vector<std::int32_t>> Service::encode_chat(const ChatPrompt& chat) const {
+  TRINE_ASSIGN_OR_RETURN(const std::string text, render_chat(chat));
+  // A template writes the special tokens itself; plain lines need the model's own first token.
+  return encode(text, state_->templates.empty());
+}
+
+Result<std::string> Service::render_chat(const ChatPrompt& chat) const {
+  input::chat_template::ChatInput given;
+  TRINE_ASSIGN_OR_RETURN(given.messages, base::parse_ordered_json(chat.messages, "messages"));
+  if (!chat.tools.empty()) {
+    TRINE_ASSIGN_OR_RETURN(given.tools, base::parse_ordered_json(chat.tools, "tools"));
+  }
+  if (!chat.variables.empty()) {
+    TRINE_ASSIGN_OR_RETURN(given.variables,
+                           base::parse_ordered_json(chat.variables, "chat_template_kwargs"));
+  }
+  given.now = chat.local_time;
+  return state_->templates.empty() ? input::chat_template::plain_chat_text(given)
+                                   : state_->templates.render(given);
+}
+
+Result<std::shared_ptr<TokenFilter>> Service::json_filter(std::string_view schema) const {
+  return state_->grammars.filter(schema);
+}
+
 ServiceStatus Service::status() const {
   const std::lock_guard lock(state_->mutex);
   ServiceStatus status = state_->totals;
@@ -428,13 +446,14 @@ ServiceStatus Service::status() const {
 }
 
 std::vector<std::int32_t> Service::encode(std::string_view text, bool add_special) const {
-  return state_->tokenizer->encode(
+  return state_->loaded.tokenizer->encode(
       text, add_special ? input::SpecialTokens::kInclude : input::SpecialTokens::kExclude);
 }
 
 std::string Service::decode(std::span<const std::int32_t> token_ids, bool skip_special) const {
-  return state_->tokenizer->decode(token_ids, skip_special ? input::SpecialTokens::kExclude
-                                                           : input::SpecialTokens::kInclude);
+  return state_->loaded.tokenizer->decode(token_ids, skip_special
+                                                         ? input::SpecialTokens::kExclude
+                                                         : input::SpecialTokens::kInclude);
 }
 
 std::string Service::token_text(std::int32_t token) const {

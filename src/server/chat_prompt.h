@@ -11,7 +11,7 @@
 namespace trine::server {
 
 /// The prompt's text.
-[[nodiscard]] Parsed<std::string> render_chat(const ServedModel& model, const ChatBody& chat);
+[[nodiscard]] Parsed<std::string> render_chat(const Service& service, const ChatBody& chat);
 
 /// Its token ids: of a template's text without special tokens added, since it writes them itself.
 [[nodiscard]] Parsed<std::vector<std::int32_t>> encode_chat(const Service& service,

@@ -194,7 +194,7 @@ void handle_apply_template(ServerState& server, const Exchange& exchange,
   const auto answer = [&]() -> Parsed<Json> {
     TRINE_PARSE(const Json body, parse_body(request.body));
     TRINE_PARSE(const ChatBody chat, parse_messages(body));
-    TRINE_PARSE(const std::string text, render_chat(service.model(), chat));
+    TRINE_PARSE(const std::string text, render_chat(service, chat));
     return Json{{"prompt", text}};
   }();
   if (!answer) return refuse_with(server, exchange, request, answer.error());

@@ -136,7 +136,7 @@ class ServeTest(unittest.TestCase):
 
     def test_bias_and_penalties(self):
         first = self.complete(max_tokens=1, logprobs=0).choices[0].logprobs.tokens[0]
-        ids = self.server.post("/tokenize", {"content": "house"})[1]["tokens"]
+        ids = self.server.post("/tokenize", {"content": "river"})[1]["tokens"]
         biased = self.complete(max_tokens=3, logit_bias={str(ids[-1]): 100}, logprobs=0)
         self.assertEqual(len(set(biased.choices[0].logprobs.tokens)), 1)
         self.assertNotEqual(biased.choices[0].logprobs.tokens[0], first)

@@ -27,8 +27,7 @@ ErrorFeedback::ErrorFeedback(std::span<const float> moments, std::vector<std::ui
                              double damping)
     : order_(std::move(order)), shares_(order_.size() * order_.size()), costs_(order_.size()) {
   const std::size_t size = order_.size();
-  std::vector<double> inverse =
-kernels::inverse_from_cholesky(
+  std::vector<double> inverse = kernels::inverse_from_cholesky(
       kernels::damped_cholesky(ordered(moments, order_), size, damping), size);
   // H⁻¹ = lower · lowerᵀ, so U = lowerᵀ.
   check(kernels::cholesky(inverse, size), "error feedback: an inverse that is not positive");
