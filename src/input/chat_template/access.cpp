@@ -17,6 +17,10 @@ class BoundMethod final : public Object {
   std::string_view type_name() const noexcept override { return "method"; }
   bool is_callable() const noexcept override { return true; }
   Value call(Interpreter& run, const Call& call) override {
+    if (self_.as_text() != nullptr) run.take_reading(self_);
+    for (const Value& given : call.positional) {
+      if (given.as_text() != nullptr) run.take_reading(given);
+    }
     return operation_.run(run, self_, Arguments(operation_, call));
   }
   void clear() override { self_ = Value(); }
@@ -112,6 +116,7 @@ Value Interpreter::attribute(const Value& value, const std::string& name) {
 
 Value Interpreter::item(const Value& value, const Value& key) {
   require_defined(value);
+  take_reading(key);
   std::int64_t storage = 0;
   const auto* index = key.as_integer(storage);
   std::size_t place = 0;
@@ -123,7 +128,7 @@ Value Interpreter::item(const Value& value, const Value& key) {
       return sequence->items[place];
     }
   } else if (const Text* string = value.as_text(); string != nullptr && index) {
-    budget_.take_steps(1 + string->bytes.size() / 64);
+    budget_.take_steps(1 + string->bytes.size() / kBytesPerStep);
     const std::vector<std::string_view> characters = split_characters(string->bytes);
     if (resolve_index(*index, characters.size(), place)) {
       return text(std::string(characters[place]), string->markup);
@@ -148,7 +153,7 @@ Value Interpreter::slice(const Value& value, const Value& start, const Value& st
                          const Value& step) {
   require_defined(value);
   if (const Text* string = value.as_text()) {
-    budget_.take_steps(1 + string->bytes.size() / 16);
+    budget_.take_steps(1 + string->bytes.size() / kBytesPerStep);
     const std::vector<std::string_view> characters = split_characters(string->bytes);
     std::string taken;
     for (const std::size_t place : slice_places(start, stop, step, characters.size())) {

@@ -9,12 +9,15 @@ namespace trine::input::chat_template {
 
 /// Generous for templates people write: Llama's and Qwen's need about 100 steps per message.
 struct RenderLimits {
-  std::size_t max_steps = 10'000'000;  ///< expressions and statements; about a second
+  std::size_t max_steps = 2'000'000;  ///< expressions, statements, items of loops
   std::size_t max_output_bytes = std::size_t{32} << 20;
   /// Bytes of all values ever made in one rendering, so at any moment at most as many.
   std::size_t max_value_bytes = std::size_t{256} << 20;
   std::size_t max_depth = 200;  ///< of expressions, blocks and macro calls within each other
 };
+
+/// Work on texts takes steps too: copying so many bytes costs about as much as an expression.
+inline constexpr std::size_t kBytesPerStep = 256;
 
 /// Counts what is used and throws TemplateError, naming the limit, when it is too much.
 class Budget {
@@ -27,14 +30,14 @@ class Budget {
       unsupported("takes more than {} steps, the most a template may take", limits_.max_steps);
     }
   }
-  /// Work that is proportional to `bytes` also takes time: one step per 64 of them.
+  /// Work that is proportional to `bytes` also takes time: one step per kBytesPerStep.
   void take_bytes(std::size_t bytes) {
     value_bytes_ += bytes;
     if (bytes > limits_.max_value_bytes || value_bytes_ > limits_.max_value_bytes) {
       unsupported("makes values of more than {} bytes, the most a template may make",
                   limits_.max_value_bytes);
     }
-    take_steps(1 + bytes / 64);
+    take_steps(1 + bytes / kBytesPerStep);
   }
   [[nodiscard]] const RenderLimits& limits() const noexcept { return limits_; }
 

@@ -10,7 +10,8 @@ const std::vector<Value>& items_in(const Value& input) { return input.as_sequenc
 
 }  // namespace
 
-Value dict_get_method(Interpreter&, const Value& input, const Arguments& arguments) {
+Value dict_get_method(Interpreter& run, const Value& input, const Arguments& arguments) {
+  run.take_reading(arguments[0]);
   const Value* found = dict_of(input).find(arguments[0]);
   if (found != nullptr) return *found;
   return arguments.find(1) ? arguments[1] : Value::none();
@@ -41,7 +42,7 @@ Value list_copy_method(Interpreter&, const Value& input, const Arguments&) { ret
 Value list_count_method(Interpreter& run, const Value& input, const Arguments& arguments) {
   std::int64_t count = 0;
   for (const Value& item : items_in(input)) {
-    run.budget().take_steps(1);
+    run.take_comparison(item, arguments[0]);
     count += is_equal(item, arguments[0]) ? 1 : 0;
   }
   return Value::integer(count);
@@ -50,7 +51,7 @@ Value list_count_method(Interpreter& run, const Value& input, const Arguments& a
 Value list_index_method(Interpreter& run, const Value& input, const Arguments& arguments) {
   const std::vector<Value>& items = items_in(input);
   for (std::size_t i = 0; i < items.size(); ++i) {
-    run.budget().take_steps(1);
+    run.take_comparison(items[i], arguments[0]);
     if (is_equal(items[i], arguments[0])) return Value::integer(static_cast<std::int64_t>(i));
   }
   refuse("a value is not in the list");

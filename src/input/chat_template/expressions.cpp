@@ -73,6 +73,7 @@ Value Interpreter::evaluate_dict(const Expression& expression) {
   Dict dict;
   for (std::size_t i = 0; i < expression.children.size(); i += 2) {
     const Value key = evaluate(*expression.children[i]);
+    take_reading(key);
     dict.set(key, evaluate(*expression.children[i + 1]));
   }
   return Value::dict(budget_, std::move(dict));
@@ -102,7 +103,11 @@ Value Interpreter::evaluate_sign(const Expression& expression) {
 
 Value Interpreter::evaluate_concat(const Expression& expression) {
   std::string joined;
-  for (const auto& child : expression.children) joined += to_text(evaluate(*child));
+  for (const auto& child : expression.children) {
+    joined += to_text(evaluate(*child));
+    budget_.take_steps(joined.size() / kBytesPerStep);
+    if (joined.size() > budget_.limits().max_value_bytes) break;  // text() refuses
+  }
   return text(std::move(joined));
 }
 
@@ -111,7 +116,7 @@ Value Interpreter::evaluate_comparison(const Expression& expression) {
   for (std::size_t i = 0; i < expression.operators.size(); ++i) {
     Value right = evaluate(*expression.children[i + 1]);
     const std::string& symbol = expression.operators[i];
-    budget_.take_steps(1);
+    if (symbol != "in" && symbol != "not in") take_comparison(left, right);
     bool holds = false;
     if (symbol == "==") {
       holds = is_equal(left, right);

@@ -21,6 +21,7 @@ Dict read_entries(Interpreter& run, const Call& call) {
     for (const Value& pair : run.items_of(given)) {
       const std::vector<Value> both = run.items_of(pair);
       if (both.size() != 2) refuse("makes a dict of {} values where 2 are needed", both.size());
+      run.take_reading(both[0]);
       entries.set(both[0], both[1]);
     }
   }

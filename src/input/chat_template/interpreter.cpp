@@ -56,6 +56,7 @@ Value Interpreter::apply_filter(const std::string& name, const Value& input, con
   const Operation* filter = find_filter(name);
   if (filter == nullptr) unsupported("uses a filter {}, which Trine does not know", name);
   budget_.take_steps(1);
+  if (input.as_text() != nullptr) take_reading(input);
   return filter->run(*this, input, Arguments(*filter, call));
 }
 

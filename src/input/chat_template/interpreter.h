@@ -1,6 +1,7 @@
 // Carries out the tree of a chat template.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <ctime>
 #include <memory>
@@ -37,6 +38,14 @@ class Interpreter {
   // For filters, tests, functions and objects.
   [[nodiscard]] Budget& budget() noexcept { return budget_; }
   [[nodiscard]] const std::tm& now() const noexcept { return now_; }
+  /// Steps for reading the whole of `value`.
+  void take_reading(const Value& value) {
+    budget_.take_steps(1 + value.weight() / kBytesPerStep);
+  }
+  /// The same for comparing two, which ends with the smaller.
+  void take_comparison(const Value& a, const Value& b) {
+    budget_.take_steps(1 + std::min(a.weight(), b.weight()) / kBytesPerStep);
+  }
   /// Of the statement or expression being carried out.
   [[nodiscard]] int line() const noexcept { return line_; }
   [[nodiscard]] Value text(std::string bytes, bool markup = false) {

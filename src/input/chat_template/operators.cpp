@@ -151,16 +151,17 @@ bool contains(Interpreter& run, const Value& haystack, const Value& needle) {
     if (needle.as_text() == nullptr) {
       refuse("'in <string>' requires string as left operand, not {}", needle.type_name());
     }
-    run.budget().take_steps(text->bytes.size() / 64);
+    run.budget().take_steps(text->bytes.size() / kBytesPerStep);
     return text->bytes.find(needle.as_text()->bytes) != std::string::npos;
   }
   if (const Dict* dict = haystack.as_dict()) {
     std::string key;
+    run.take_reading(needle);
     if (!key_text(needle, key)) refuse("unhashable type: '{}'", needle.type_name());
     return dict->places.contains(key);
   }
   for (const Value& item : run.items_of(haystack)) {
-    run.budget().take_steps(1);
+    run.take_comparison(item, needle);
     if (is_equal(item, needle)) return true;
   }
   return false;

@@ -67,7 +67,7 @@ bool keys_less(const Keyed& a, const Keyed& b) {
 /// Stable both ways, as Python's sorted().
 void sort_keyed(Interpreter& run, std::vector<Keyed>& all, bool reverse) {
   std::stable_sort(all.begin(), all.end(), [&](const Keyed& a, const Keyed& b) {
-    run.budget().take_steps(1);
+    for (std::size_t i = 0; i < a.keys.size(); ++i) run.take_comparison(a.keys[i], b.keys[i]);
     return reverse ? keys_less(b, a) : keys_less(a, b);
   });
 }
@@ -84,6 +84,7 @@ Value extreme(Interpreter& run, const Value& input, const Arguments& arguments, 
   if (all.empty()) return Value::undefined("No aggregated item, sequence was empty.");
   std::size_t best = 0;
   for (std::size_t i = 1; i < all.size(); ++i) {
+    run.take_comparison(all[best].keys.front(), all[i].keys.front());
     if (largest ? keys_less(all[best], all[i]) : keys_less(all[i], all[best])) best = i;
   }
   return all[best].item;
@@ -187,6 +188,7 @@ Value unique_filter(Interpreter& run, const Value& input, const Arguments& argum
   std::vector<Value> items;
   for (Keyed& keyed : reader.read_all(input)) {
     const std::size_t before = seen.entries.size();
+    run.take_reading(keyed.keys.front());
     seen.set(keyed.keys.front(), Value());
     if (seen.entries.size() > before) items.push_back(std::move(keyed.item));
   }
@@ -263,7 +265,8 @@ Value groupby_filter(Interpreter& run, const Value& input, const Arguments& argu
     const Value shown = run.item_at_path(item, *attribute, absent);
     all.push_back({item, {case_sensitive ? shown : without_case(run, shown), shown}});
   }
-  std::stable_sort(all.begin(), all.end(), [](const Keyed& a, const Keyed& b) {
+  std::stable_sort(all.begin(), all.end(), [&run](const Keyed& a, const Keyed& b) {
+    run.take_comparison(a.keys[0], b.keys[0]);
     return is_less(a.keys[0], b.keys[0]);
   });
   std::vector<Value> groups;

@@ -104,7 +104,7 @@ void Interpreter::assign(const Target& target, const Value& value) {
 }
 
 void Interpreter::write(std::string_view text) {
-  budget_.take_steps(text.size() / 64);
+  budget_.take_steps(text.size() / kBytesPerStep);
   if (output_.size() + text.size() > budget_.limits().max_output_bytes) {
     unsupported("writes more than {} bytes, the most a template may write",
                 budget_.limits().max_output_bytes);

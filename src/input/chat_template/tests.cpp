@@ -79,11 +79,13 @@ Value escaped_test(Interpreter&, const Value& input, const Arguments&) {
   return truth(input.as_text() != nullptr && input.as_text()->markup);
 }
 
-Value lower_test(Interpreter&, const Value& input, const Arguments&) {
+Value lower_test(Interpreter& run, const Value& input, const Arguments&) {
+  run.take_reading(input);
   return truth(is_lower(to_text(input)));
 }
 
-Value upper_test(Interpreter&, const Value& input, const Arguments&) {
+Value upper_test(Interpreter& run, const Value& input, const Arguments&) {
+  run.take_reading(input);
   return truth(is_upper(to_text(input)));
 }
 
@@ -107,35 +109,43 @@ Value in_test(Interpreter& run, const Value& input, const Arguments& arguments) 
   return truth(contains(run, arguments[0], input));
 }
 
-Value eq_test(Interpreter&, const Value& input, const Arguments& arguments) {
+Value eq_test(Interpreter& run, const Value& input, const Arguments& arguments) {
+  run.take_comparison(input, arguments[0]);
   return truth(is_equal(input, arguments[0]));
 }
 
-Value ne_test(Interpreter&, const Value& input, const Arguments& arguments) {
+Value ne_test(Interpreter& run, const Value& input, const Arguments& arguments) {
+  run.take_comparison(input, arguments[0]);
   return truth(!is_equal(input, arguments[0]));
 }
 
-Value lt_test(Interpreter&, const Value& input, const Arguments& arguments) {
+Value lt_test(Interpreter& run, const Value& input, const Arguments& arguments) {
+  run.take_comparison(input, arguments[0]);
   return truth(is_less(input, arguments[0]));
 }
 
-Value le_test(Interpreter&, const Value& input, const Arguments& arguments) {
+Value le_test(Interpreter& run, const Value& input, const Arguments& arguments) {
+  run.take_comparison(input, arguments[0]);
   return truth(is_less(input, arguments[0]) || is_equal(input, arguments[0]));
 }
 
-Value gt_test(Interpreter&, const Value& input, const Arguments& arguments) {
+Value gt_test(Interpreter& run, const Value& input, const Arguments& arguments) {
+  run.take_comparison(input, arguments[0]);
   return truth(is_less(arguments[0], input));
 }
 
-Value ge_test(Interpreter&, const Value& input, const Arguments& arguments) {
+Value ge_test(Interpreter& run, const Value& input, const Arguments& arguments) {
+  run.take_comparison(input, arguments[0]);
   return truth(is_less(arguments[0], input) || is_equal(input, arguments[0]));
 }
 
-Value filter_test(Interpreter&, const Value& input, const Arguments&) {
+Value filter_test(Interpreter& run, const Value& input, const Arguments&) {
+  run.take_reading(input);
   return truth(find_filter(to_text(input)) != nullptr);
 }
 
-Value test_test(Interpreter&, const Value& input, const Arguments&) {
+Value test_test(Interpreter& run, const Value& input, const Arguments&) {
+  run.take_reading(input);
   return truth(find_test(to_text(input)) != nullptr);
 }
 

@@ -58,7 +58,7 @@ void read_indent(const Value* value, JsonStyle& style) {
   if (value == nullptr || value->is_none()) return;
   std::int64_t storage = 0;
   style.has_indent = true;
-  style.item_separator = ",";
+  style.item_separator.assign(1, ',');  // = "," trips a warning of GCC 12
   if (const Text* text = value->as_text()) {
     style.indent = text->bytes;
   } else if (const auto* spaces = value->as_integer(storage)) {

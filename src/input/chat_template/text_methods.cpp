@@ -20,7 +20,7 @@ bool is_given(const Arguments& arguments, std::size_t place) {
 
 Value stripped(Interpreter& run, const Value& input, const Arguments& arguments, Side side) {
   const std::string& text = self_of(input).bytes;
-  run.budget().take_steps(text.size() / 64);
+  run.budget().take_steps(text.size() / kBytesPerStep);
   return like(
       run, input,
       is_given(arguments, 0) ? strip(text, arguments.text(0), side) : strip(text, side));

@@ -22,6 +22,15 @@ void check_height(std::size_t height) {
   }
 }
 
+/// A list of a million references to one long text is small, its text is not.
+void add_weight(const Budget& budget, std::size_t& weight, const Value& value) {
+  weight += value.weight() + 8;
+  if (weight > budget.limits().max_value_bytes) {
+    unsupported("makes a value of more than {} bytes, the most a template may make",
+                budget.limits().max_value_bytes);
+  }
+}
+
 /// 2^63: doubles below it in size fit std::int64_t.
 constexpr double kTwoTo63 = 9223372036854775808.0;
 
@@ -47,15 +56,23 @@ Value Value::text(Budget& budget, std::string bytes, bool markup) {
 Value Value::sequence(Budget& budget, std::vector<Value> items, SequenceKind kind) {
   budget.take_bytes((1 + items.size()) * kValueBytes);
   std::size_t height = 0;
-  for (const Value& item : items) height = std::max(height, item.height());
+  std::size_t weight = 0;
+  for (const Value& item : items) {
+    height = std::max(height, item.height());
+    add_weight(budget, weight, item);
+  }
   check_height(++height);
-  return Value(std::make_shared<const Sequence>(Sequence{std::move(items), kind, height}));
+  return Value(
+      std::make_shared<const Sequence>(Sequence{std::move(items), kind, height, weight}));
 }
 
 Value Value::dict(Budget& budget, Dict dict) {
+  dict.weight = 0;  // of a copy that has grown
   budget.take_bytes((1 + dict.entries.size()) * kEntryBytes);
   for (const auto& [key, value] : dict.entries) {
     dict.height = std::max({dict.height, 1 + key.height(), 1 + value.height()});
+    add_weight(budget, dict.weight, key);
+    add_weight(budget, dict.weight, value);
   }
   check_height(dict.height);
   return Value(std::make_shared<const Dict>(std::move(dict)));
@@ -138,6 +155,13 @@ std::string_view Value::type_name() const noexcept {
 std::size_t Value::height() const noexcept {
   if (const Sequence* sequence = as_sequence()) return sequence->height;
   if (const Dict* dict = as_dict()) return dict->height;
+  return 0;
+}
+
+std::size_t Value::weight() const noexcept {
+  if (const Text* text = as_text()) return text->bytes.size();
+  if (const Sequence* sequence = as_sequence()) return sequence->weight;
+  if (const Dict* dict = as_dict()) return dict->weight;
   return 0;
 }
 

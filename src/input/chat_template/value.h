@@ -105,6 +105,9 @@ class Value {
   [[nodiscard]] std::string_view type_name() const noexcept;
   /// Containers within each other below this value; 0 for what holds nothing.
   [[nodiscard]] std::size_t height() const noexcept;
+  /// Bytes of all texts in it, those that it holds many times counted as often: what reading the
+  /// whole of it takes. Bounded like the bytes of all values.
+  [[nodiscard]] std::size_t weight() const noexcept;
   /// The same object in memory, or the same of None, True, False.
   [[nodiscard]] bool is_same(const Value& other) const noexcept;
 
@@ -120,6 +123,7 @@ struct Sequence {
   std::vector<Value> items{};
   SequenceKind kind = SequenceKind::kList;
   std::size_t height = 1;
+  std::size_t weight = 0;
 };
 
 /// A dict: entries in the order of insertion, found by key.
@@ -127,6 +131,7 @@ struct Dict {
   std::vector<std::pair<Value, Value>> entries{};
   std::unordered_map<std::string, std::size_t> places{};  ///< key_text → index
   std::size_t height = 1;
+  std::size_t weight = 0;
 
   /// nullptr when absent or when no key can be like this one.
   [[nodiscard]] const Value* find(std::string_view text) const;

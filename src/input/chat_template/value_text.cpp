@@ -58,26 +58,30 @@ std::string join_reprs(const std::vector<Value>& items) {
 }
 
 std::string sequence_repr(const Sequence& sequence) {
+  const std::string items = join_reprs(sequence.items);
   switch (sequence.kind) {
     case SequenceKind::kTuple:
-      return "(" + join_reprs(sequence.items) + (sequence.items.size() == 1 ? ",)" : ")");
-    case SequenceKind::kDictKeys: return "dict_keys([" + join_reprs(sequence.items) + "])";
-    case SequenceKind::kDictValues: return "dict_values([" + join_reprs(sequence.items) + "])";
-    case SequenceKind::kDictItems: return "dict_items([" + join_reprs(sequence.items) + "])";
+      return fmt::format("({}{})", items, sequence.items.size() == 1 ? "," : "");
+    case SequenceKind::kDictKeys: return fmt::format("dict_keys([{}])", items);
+    case SequenceKind::kDictValues: return fmt::format("dict_values([{}])", items);
+    case SequenceKind::kDictItems: return fmt::format("dict_items([{}])", items);
     case SequenceKind::kRange:
       unsupported("writes a range itself, which Trine does not do; make a list of it first");
     case SequenceKind::kList: break;
   }
-  return "[" + join_reprs(sequence.items) + "]";
+  return fmt::format("[{}]", items);
 }
 
 std::string dict_repr(const Dict& dict) {
   std::string text = "{";
   for (const auto& [key, value] : dict.entries) {
     if (text.size() > 1) text += ", ";
-    text += to_repr(key) + ": " + to_repr(value);
+    text += to_repr(key);
+    text += ": ";
+    text += to_repr(value);
   }
-  return text + "}";
+  text += '}';
+  return text;
 }
 
 std::string json_quote(std::string_view text, bool ensure_ascii) {
@@ -239,7 +243,7 @@ std::string to_repr(const Value& value) {
   if (const auto* number = value.get<std::int64_t>()) return fmt::format("{}", *number);
   if (const double* real = value.get<double>()) return format_real(*real);
   if (const Text* text = value.as_text()) {
-    return text->markup ? "Markup(" + quote(text->bytes) + ")" : quote(text->bytes);
+    return text->markup ? fmt::format("Markup({})", quote(text->bytes)) : quote(text->bytes);
   }
   if (const Sequence* sequence = value.as_sequence()) return sequence_repr(*sequence);
   if (const Dict* dict = value.as_dict()) return dict_repr(*dict);

@@ -26,7 +26,7 @@ class TokenConstraint {
   /// The ids that may come next, one bit each; the vocabulary's end tokens exactly when the value
   /// is complete. None at all: the end, or bytes are wanted that the vocabulary has not (an enum
   /// of characters without tokens). Valid until the next call. Computed once per state:
-  /// docs/measurements/json_grammar.md has the times.
+  /// docs/constrained_output.md has the times.
   [[nodiscard]] std::span<const std::uint64_t> allowed();
 
   /// Takes the chosen token. False, and nothing changes, when it was not allowed.

@@ -52,6 +52,14 @@ TEST(ChatTemplate, HostileTemplatesEndInASentence) {
   refused("{{ 'x'.ljust(9000000000) }}", "bytes");
   refused("{{ 'x' | center(9000000000) }}", "bytes");
   refused("{% for i in range(9999) %}{{ 'x' * 10000 }}{% endfor %}", "bytes");
+  refused("{% set x = 'a' * 99999999 %}{{ x ~ x ~ x ~ x ~ x }}", "bytes");
+  refused("{{ [['a' * 1000000] * 1000] | string }}", "bytes");
+  refused("{% set x = 'a' * 9999999 %}{% for i in range(9999) %}{{ x | length }}{% endfor %}",
+          "steps");
+  refused(
+      "{% set x = [['a' * 999] * 9999] %}{% set y = [['a' * 999] * 9999] %}"
+      "{% for i in range(9999) %}{{ x == y }}{% endfor %}",
+      "steps");
   refused("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "deeper");
   refused("{% macro f() %}{% call f() %}{% endcall %}{{ caller() }}{% endmacro %}{{ f() }}",
           "deeper");
@@ -62,13 +70,12 @@ TEST(ChatTemplate, HostileTemplatesEndInASentence) {
   std::string chain = "{{ 1";
   for (int i = 0; i < 100000; ++i) chain += "+1";
   refused(chain + " }}", "levels");
-  std::string brackets = "{{ ";
-  for (int i = 0; i < 100000; ++i) brackets += "(";
-  refused(brackets, "deeper");
+  const std::string brackets = "{{ " + std::string(100000, '(') + std::string(100000, ')');
+  refused(brackets + "}}", "deeper");
   std::string blocks;
   for (int i = 0; i < 100000; ++i) blocks += "{% if 1 %}";
   refused(blocks, "deeper");
-  refused(std::string(2u << 20, ' '), "");
+  expect_error(render(std::string(2u << 20, ' ')), ErrorCode::kUnsupported, {"1048576"});
 }
 
 TEST(ChatTemplate, ValuesThatHoldEachOtherAreFreed) {
