@@ -24,8 +24,9 @@ struct ServiceOptions {
   std::size_t most_waiting = 512;    ///< more are refused
   std::size_t prefill_tokens = 256;  ///< of prompts in one step
   std::string kv_cache = "fp16";     ///< or "int8"
-  std::uint64_t kv_cache_bytes = 0;  ///< 0: room for 8 of the longest sequences, at most 4 GiB
-  std::size_t context_length = 0;    ///< prompt and answer together; 0: that of the model
+  std::uint64_t kv_cache_bytes =
+      0;  ///< 0: room for all that run, at most 4 GiB or a quarter of the memory
+  std::size_t context_length = 0;  ///< prompt and answer together; 0: that of the model
 };
 
 /// What a service says about its model.

@@ -1,6 +1,8 @@
 #include <trine/inspect.h>
 #include <trine/serving.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -62,6 +64,11 @@ std::string chat_template_of(const std::filesystem::path& directory) {
                                                       : std::string();
 }
 
+std::uint64_t physical_bytes() {
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 struct CachePlan {
   std::size_t context_length = 0;
   std::size_t num_pages = 0;
@@ -86,8 +93,8 @@ Result<CachePlan> plan_cache(const ModelSpec& spec, const ServiceOptions& option
   const std::size_t longest = (context + runtime::kPageTokens - 1) / runtime::kPageTokens;
   std::uint64_t bytes = options.kv_cache_bytes;
   if (bytes == 0) {
-    const std::uint64_t wanted = std::uint64_t{longest} * kDefaultLongest * page_bytes;
-    bytes = std::min(wanted, kMostDefaultBytes);
+    const std::uint64_t wanted = std::uint64_t{longest} * options.most_running * page_bytes;
+    bytes = std::min({wanted, kMostDefaultBytes, physical_bytes() / 4});
   }
   const std::size_t num_pages = std::min<std::uint64_t>(bytes / page_bytes, kMostPages);
   if (num_pages == 0) {

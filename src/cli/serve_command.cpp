@@ -44,8 +44,8 @@ void add_service_options(CLI::App& app, ServiceOptions& service) {
       ->check(CLI::IsMember({"fp16", "int8"}))
       ->capture_default_str();
   app.add_option("--kv-cache-bytes", service.kv_cache_bytes,
-                 "Memory for keys and values, for example 2GiB; by default room for 8 of the "
-                 "longest requests, at most 4 GiB")
+                 "Memory for keys and values, for example 2GiB; by default room for all "
+                 "that run, at most 4 GiB or a quarter of the machine's")
       ->transform(CLI::AsSizeValue(false));
   app.add_option("--prefill-tokens", service.prefill_tokens,
                  "Tokens of new prompts computed between two tokens of running answers")

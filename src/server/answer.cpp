@@ -54,6 +54,7 @@ Answer::Answer(Service& service, std::shared_ptr<HttpExchange> exchange,
 
 void Answer::start(std::vector<GenerationRequest> requests) {
   const auto self = shared_from_this();
+  const auto exchange = exchange_;  // the last event may come before the end of this function
   {
     // Events that come meanwhile wait for the lock.
     const std::lock_guard lock(mutex_);
@@ -76,7 +77,7 @@ void Answer::start(std::vector<GenerationRequest> requests) {
       exchange_->begin_stream({.content_type = "text/event-stream", .headers = plan_.headers});
     }
   }
-  exchange_->on_close([weak = weak_from_this()] {
+  exchange->on_close([weak = weak_from_this()] {
     if (const auto answer = weak.lock()) answer->abandon();
   });
 }

@@ -87,6 +87,36 @@ class ServeTest(unittest.TestCase):
         text = "".join(piece.choices[0].delta.content or "" for piece in pieces)
         self.assertEqual(text, whole.choices[0].message.content)
 
+    def test_answers_in_a_wanted_form(self):
+        def ask(**options):
+            return self.client.chat.completions.create(
+                model="tiny", messages=[{"role": "user", "content": "How old is the house?"}],
+                max_tokens=120, temperature=0, **options
+            ).choices[0]
+
+        schema = {
+            "type": "object", "required": ["age", "kind"], "additionalProperties": False,
+            "properties": {"age": {"type": "integer"}, "kind": {"enum": ["old", "new"]}},
+        }
+        form = {"type": "json_schema", "json_schema": {"name": "house", "schema": schema}}
+        choice = ask(response_format=form)
+        self.assertEqual(choice.finish_reason, "stop")
+        house = json.loads(choice.message.content)
+        self.assertIsInstance(house["age"], int)
+        self.assertIn(house["kind"], ("old", "new"))
+
+        tool = {"type": "function", "function": {"name": "look_up", "parameters": schema}}
+        choice = ask(tools=[tool], tool_choice="required")
+        self.assertEqual(choice.finish_reason, "tool_calls")
+        call = choice.message.tool_calls[0].function
+        self.assertEqual(call.name, "look_up")
+        self.assertIn(json.loads(call.arguments)["kind"], ("old", "new"))
+
+        with self.assertRaises(openai.BadRequestError) as caught:
+            ask(response_format={"type": "json_schema", "json_schema": {
+                "name": "x", "schema": {"type": "string", "pattern": "a+"}}})
+        self.assertEqual(caught.exception.body["param"], "response_format")
+
     def test_scores_of_prompt_and_answer(self):
         answer = self.complete(max_tokens=1, logprobs=2, echo=True).choices[0]
         scores = answer.logprobs

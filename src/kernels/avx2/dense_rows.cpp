@@ -22,6 +22,8 @@ TRINE_INLINE_AVX2 float sum_of(__m256 eight) noexcept {
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
+constexpr std::size_t kLineBytes = 64;
+
 /// kRows × kInputs outputs; `weights` and `inputs` begin at the first of them.
 template <class Element, std::size_t kRows, std::size_t kInputs>
 TRINE_INLINE_AVX2 void dot_tile(const WeightRows& weights, const InputRows& inputs,
@@ -34,10 +36,20 @@ TRINE_INLINE_AVX2 void dot_tile(const WeightRows& weights, const InputRows& inpu
   for (std::size_t i = 0; i < whole; i += kLanes) {
     __m256 loaded[kRows];
     for (std::size_t row = 0; row < kRows; ++row) {
-      loaded[row] = Element::load(weights.data + row * weights.row_bytes + i * Element::kBytes);
+      const std::uint8_t* at = weights.data + row * weights.row_bytes + i * Element::kBytes;
+      loaded[row] = Element::load(at);
+      // Rows are short and tiles take several at once, so the hardware sees no long stream: the
+      // lines of the next tile are asked for while this one is computed.
+      if (i * Element::kBytes % kLineBytes == 0) {
+        const std::uint8_t* next = at + kRows * weights.row_bytes;
+        _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T0);
+      }
     }
     for (std::size_t input = 0; input < kInputs; ++input) {
-      const __m256 values = _mm256_loadu_ps(inputs.data + input * inputs.stride + i);
+      __m256 values = _mm256_loadu_ps(inputs.data + input * inputs.stride + i);
+      // Keeps the compiler from loading it once per row: 15 loads for 12 multiply-adds would be
+      // more than the two per cycle there are.
+      asm("" : "+x"(values));
       for (std::size_t row = 0; row < kRows; ++row) {
         sums[row][input] = _mm256_fmadd_ps(loaded[row], values, sums[row][input]);
       }
