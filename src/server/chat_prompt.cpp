@@ -39,8 +39,9 @@ Parsed<Json> required_call(const ChatBody& chat) {
   Json calls = Json::array();
   for (const Json& tool : chat.tools) {
     const Json& function = tool["function"];
-    const bool is_wanted = chat.tool_choice == "required" ||
-                           chat.tool_choice == "=" + function["name"].get<std::string>();
+    const auto& name = function["name"].get_ref<const std::string&>();
+    const bool is_named = chat.tool_choice.substr(1) == name;
+    const bool is_wanted = chat.tool_choice == "required" || is_named;
     if (is_wanted) calls.push_back(call_schema(function));
   }
   if (calls.empty()) return refuse("tool_choice", "tool_choice names none of the tools");

@@ -14,6 +14,7 @@ from pathlib import Path
 import openai
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from program import MODEL, trine  # noqa: E402
 from server_process import Server  # noqa: E402
 
 PROMPT = "The old house stood at the end of the"
@@ -412,6 +413,18 @@ class ServeOptionsTest(unittest.TestCase):
             text += "".join(piece.choices[0].text for piece in stream)
             self.assertEqual(text, whole)
             self.assertEqual(server.process.wait(timeout=30), 0)
+
+    def test_what_cannot_be_served_is_said(self):
+        missing = trine("serve", "no/such/model", "--port", "0")
+        self.assertEqual(missing.code, 1)
+        self.assertIn("no/such/model", missing.stderr)
+        with Server() as server:
+            taken = trine("serve", MODEL, "--port", server.port)
+            self.assertEqual(taken.code, 1)
+            self.assertIn(str(server.port), taken.stderr)
+        too_long = trine("serve", MODEL, "--port", "0", "--context", "100000")
+        self.assertEqual(too_long.code, 1)
+        self.assertIn("256", too_long.stderr)
 
     def test_int8_cache_answers_alike(self):
         def scores(*options):
