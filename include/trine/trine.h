@@ -13,6 +13,8 @@
 #include <trine/progress.h>
 #include <trine/report.h>
 #include <trine/result.h>
+#include <trine/server.h>
+#include <trine/serving.h>
 #include <trine/verify.h>
 
 namespace trine {

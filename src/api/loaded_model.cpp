@@ -47,7 +47,8 @@ Result<GenerateReport> write_on(LoadedModel& loaded, runtime::KvCache& cache,
                                 const GenerateOptions& options, const TextCallback& on_text,
                                 std::vector<std::int32_t>* all_ids) {
   const runtime::SamplerOptions sampling = sampler_options(options);
-  TRINE_RETURN_IF_ERROR(runtime::check_sampler_options(sampling));
+  TRINE_RETURN_IF_ERROR(
+      runtime::check_sampler_options(sampling, loaded.engine.spec().vocab_size));
   runtime::Engine& engine = loaded.engine;
   GenerateReport report{.finish_reason = "length", .prompt_tokens = prompt.size()};
   runtime::Sampler sampler(sampling);
@@ -72,7 +73,7 @@ Result<GenerateReport> write_on(LoadedModel& loaded, runtime::KvCache& cache,
   start = Clock::now();
   while (report.generated_tokens < options.max_tokens) {
     const auto logits = engine.logits(hidden);
-    const std::int32_t next = sampler.sample(logits, token_ids);
+    const std::int32_t next = sampler.sample(logits, {token_ids, {}});
     if (loaded.is_end(next)) {
       report.finish_reason = "stop";
       break;
