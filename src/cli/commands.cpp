@@ -14,7 +14,9 @@ DeclareCommand declare_eval;
 DeclareCommand declare_compare;
 DeclareCommand declare_certify;
 DeclareCommand declare_generate;
+DeclareCommand declare_chat;
 DeclareCommand declare_bench;
+DeclareCommand declare_serve;
 
 namespace {
 
@@ -31,6 +33,8 @@ constexpr std::array kCommands = {
             declare_compare},
     Command{"certify", "Bound what packing can change, and check it on text", declare_certify},
     Command{"generate", "Continue a prompt", declare_generate},
+    Command{"chat", "Talk with a model", declare_chat},
+    Command{"serve", "Serve a model over HTTP, in OpenAI's dialect", declare_serve},
     Command{"bench", "Time prefill and decode beside the machine's limit", declare_bench},
 };
 
