@@ -111,6 +111,7 @@ Result<TaskReport> evaluate_tasks(const std::string& model, const TaskOptions& o
   TRINE_ASSIGN_OR_RETURN(eval::FinishedDocuments finished,
                          open_finished(options, opened, model, settings));
   TRINE_ASSIGN_OR_RETURN(runtime::Engine engine, api::make_engine(opened, options.engine));
+  engine.set_steady(true);  // the same scores after an interruption, and whatever runs together
   const base::Json& config =
       opened.packed ? opened.packed->config() : opened.original->config();
   TRINE_ASSIGN_OR_RETURN(auto end_tokens, models::read_end_tokens(model, config));

@@ -21,7 +21,8 @@ struct GreedyOptions {
 };
 
 /// What the model writes after each prompt, up to the first stop (without it), end token or
-/// most_tokens. Prompts have at least one token. The texts do not depend on which are run together.
+/// most_tokens. Prompts have at least one token. With a steady
+/// engine the texts do not depend on which are run together.
 [[nodiscard]] Result<std::vector<std::string>> continue_greedily(
     runtime::Engine& engine, const input::Tokenizer& tokenizer,
     std::span<const std::vector<std::int32_t>> prompts, const GreedyOptions& options);

@@ -56,8 +56,8 @@ class PairEncoder {
 };
 
 /// One score per text, in order. The texts of one group are scored together, and what their
-/// contexts have in common is run once: the result is the same to the bit, a token's logits do
-/// not depend on what else is in a batch. kUnsupported for encoder–decoder models.
+/// contexts have in common is run once: with a steady engine (Engine::set_steady) the result is the
+/// same to the bit as that of each text alone. kUnsupported for encoder–decoder models.
 [[nodiscard]] Result<std::vector<Loglikelihood>> score_group(
     runtime::Engine& engine, std::span<const ScoredTokens> group);
 

@@ -125,6 +125,7 @@ class ScoreGroupTest : public testing::Test {
 
 TEST_F(ScoreGroupTest, EqualsTextsRunAlone) {
   std::vector<ScoredTokens> texts = group();
+  engine_.set_steady(true);
   texts.push_back({random_tokens(6, spec_.vocab_size, 9), 5});
   for (const std::size_t count : {1u, 3u, 4u}) {
     const auto scores = score_group(engine_, std::span(texts).first(count)).value();
