@@ -28,7 +28,7 @@ TEST(Hellaswag, DropsBracketsAndDoubleSpaces) {
                "endings": ["[step] one", "two [open\n] three", "x"], "label": "2"})"
       "\n");
   // Python's: strip, " [title]" to ". ", brackets away, two spaces to one; once each.
-  EXPECT_EQ(document.question, "Waiting: A b. c D [x");
+  EXPECT_EQ(document.question, "Waiting:  A b. c D [x");
   EXPECT_EQ(document.choices, (Texts{" one", "two [open\n] three", "x"}));
   EXPECT_EQ(document.gold, 2u);
 }
