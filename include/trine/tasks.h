@@ -50,7 +50,7 @@ struct TaskReport {
   std::uint64_t peak_rss_bytes = 0;  ///< of the process
 };
 
-/// Every task there is, in alphabetical order.
+/// Every name a task has, in alphabetical order.
 [[nodiscard]] std::vector<std::string> task_names();
 
 /// kInvalidArgument for names, numbers and combinations that make no sense; kNotFound and

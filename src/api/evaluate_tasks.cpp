@@ -93,7 +93,10 @@ Result<eval::TaskSettings> settings_of(const TaskOptions& options, const ModelSp
 
 std::vector<std::string> task_names() {
   std::vector<std::string> names;
-  for (const eval::Task& task : eval::tasks()) names.emplace_back(task.name);
+  for (const eval::Task& task : eval::tasks()) {
+    if (!task.short_name.empty()) names.emplace_back(task.short_name);
+    names.emplace_back(task.name);
+  }
   return names;
 }
 

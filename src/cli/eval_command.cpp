@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
@@ -70,9 +71,6 @@ std::string describe(const PerplexityReport& report, const PerplexityOptions& op
 }
 
 Status run_perplexity(Options& options, Output& output) {
-  if (options.perplexity.text_file.empty()) {
-    return tl::unexpected(Error{ErrorCode::kInvalidArgument, "perplexity needs --text FILE"});
-  }
   if (options.stride != 0) options.perplexity.stride = options.stride;
   Result<PerplexityReport> report = [&] {
     ProgressDisplay display("evaluating");
@@ -88,10 +86,6 @@ Status run_perplexity(Options& options, Output& output) {
 }
 
 Status run_tasks(Options& options, Output& output) {
-  if (options.tasks.data_directory.empty()) {
-    return tl::unexpected(Error{ErrorCode::kInvalidArgument,
-                                "tasks need --data DIR, which holds <task>/<split>.jsonl"});
-  }
   options.tasks.engine = options.perplexity.engine;
   if (!options.output_file.empty()) {
     options.tasks.finished_file = options.output_file + ".documents.jsonl";
@@ -112,6 +106,32 @@ Status run_tasks(Options& options, Output& output) {
 Status run_eval(Options& options, Output& output) {
   return options.asks_for_perplexity() ? run_perplexity(options, output)
                                        : run_tasks(options, output);
+}
+
+/// What the options of one kind of measurement need of each other; thrown as usage errors.
+void check_usage(const Options& options) {
+  const std::vector<std::string>& tasks = options.tasks.tasks;
+  if (options.asks_for_perplexity()) {
+    if (options.perplexity.text_file.empty()) throw CLI::RequiredError("--text");
+    return;
+  }
+  const std::vector<std::string> names = task_names();
+  for (const std::string& task : tasks) {
+    if (task == "perplexity") {
+      throw CLI::ValidationError("--task", "perplexity is measured alone");
+    }
+    if (std::find(names.begin(), names.end(), task) == names.end()) {
+      throw CLI::ValidationError(
+          "--task", fmt::format("there is no task \"{}\"; there are perplexity, {}", task,
+                                fmt::join(names, ", ")));
+    }
+  }
+  if (options.tasks.data_directory.empty()) {
+    throw CLI::RequiredError("--data DIR, which holds <task>/<split>.jsonl,");
+  }
+  if (options.tasks.resume && options.output_file.empty()) {
+    throw CLI::RequiredError("--output FILE, beside which finished documents are kept,");
+  }
 }
 
 void add_task_options(CLI::App& app, Options& options) {
@@ -153,6 +173,7 @@ std::function<Status(Output&)> declare_eval(CLI::App& app) {
                  "The original model: also measure KL divergence, top-1 and routing agreement");
   add_engine_options(app, options->perplexity.engine);
   add_json_option(app);
+  app.callback([options] { check_usage(*options); });
   app.footer(
       "Examples:\n"
       "  trine eval models/tiny-mixtral --text models/tiny-mixtral/sample.txt --window 256\n"
