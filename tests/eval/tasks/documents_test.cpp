@@ -112,7 +112,7 @@ TEST(Documents, EveryWrongLineIsNamed) {
   const auto refused = [](std::string_view task, std::string_view line,
                           std::initializer_list<std::string_view> words) {
     const auto documents =
-        parse_documents("\n" + std::string(line) + "\n", "DIR/x.jsonl", task_named(task));
+        parse_documents(fmt::format("\n{}\n", line), "DIR/x.jsonl", task_named(task));
     expect_error(documents, ErrorCode::kMalformed, {"DIR/x.jsonl:2"});
     expect_error(documents, ErrorCode::kMalformed, words);
   };
