@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "support/expect_error.h"
 #include "support/temporary_directory.h"
 
@@ -15,8 +17,15 @@ using Texts = std::vector<std::string>;
 
 const Task& task_named(std::string_view name) { return *find_task(name).value(); }
 
-Document read(std::string_view task, std::string_view line) {
-  const auto documents = parse_documents(line, "data.jsonl", task_named(task));
+/// JSON written over several lines here is one line there.
+std::string on_one_line(std::string_view json) {
+  std::string line(json);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
+Document read(std::string_view task, std::string_view json) {
+  const auto documents = parse_documents(on_one_line(json), "data.jsonl", task_named(task));
   if (!documents) throw std::runtime_error(documents.error().message);
   return documents->front();
 }
@@ -111,8 +120,8 @@ TEST(Triviaqa, AcceptsEveryAlias) {
 TEST(Documents, EveryWrongLineIsNamed) {
   const auto refused = [](std::string_view task, std::string_view line,
                           std::initializer_list<std::string_view> words) {
-    const auto documents =
-        parse_documents(fmt::format("\n{}\n", line), "DIR/x.jsonl", task_named(task));
+    const auto documents = parse_documents(fmt::format("\n{}\n", on_one_line(line)),
+                                           "DIR/x.jsonl", task_named(task));
     expect_error(documents, ErrorCode::kMalformed, {"DIR/x.jsonl:2"});
     expect_error(documents, ErrorCode::kMalformed, words);
   };
@@ -133,7 +142,7 @@ TEST(Documents, EveryWrongLineIsNamed) {
       {"label", "split without answers"});
   refused("arc_easy", R"({"question": "q", "choices": {"text": ["a", "b"], "label": ["A", "B"]},
                           "answerKey": "C"})",
-          {"DIR"});
+          {"answerKey", "\"C\""});
   refused("winogrande",
           R"({"sentence": "no gap", "option1": "a", "option2": "b", "answer": "1"})", {"gap"});
   refused("mathqa", R"({"Problem": "p", "options": "", "correct": "a"})", {"options"});
