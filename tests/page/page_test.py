@@ -174,9 +174,9 @@ class PageTest(unittest.TestCase):
     def test_the_model_is_described(self):
         page = self.open().page
         card = page.inner_text(".card")
-        for fact in ("mixtral-8x7b-3bit", "3.04 of 16", "18.4 GB", "93.4 GB", "46.7 billion", "milo-s1", "7.10 %"):
+        for fact in ("example-moe-3bit", "3.04 of 16", "18.4 GB", "93.4 GB", "46.7 billion", "milo-s1", "7.10 %"):
             self.assertIn(fact, card)
-        self.assertEqual(page.title(), "mixtral-8x7b-3bit – Trine")
+        self.assertEqual(page.title(), "example-moe-3bit – Trine")
 
     def test_a_model_without_a_template_continues_text(self):
         self.stub.has_template = False
@@ -266,7 +266,7 @@ class PageTest(unittest.TestCase):
             }"""
         )
         leaves = visit.page.evaluate("fetch('http://127.0.0.1:9/').then(() => '', (it) => it.message)")
-        self.assertIn("Refused to connect" if "Refused" in leaves else "Failed to fetch", leaves)
+        self.assertTrue(leaves, "the fetch went out")
         self.assertIsNone(visit.page.evaluate("window.broken ?? null"))
         violations = [problem for problem in visit.problems if "Content Security Policy" in problem]
         self.assertGreaterEqual(len(violations), 3, visit.problems)

@@ -34,7 +34,7 @@ class StubServer(ThreadingHTTPServer):
         self.page = page
         self.page_headers = {name: page_headers[name] for name in PASSED_ON}
         self.address = f"http://127.0.0.1:{self.server_port}"
-        self.name = "mixtral-8x7b-3bit"
+        self.name = "example-moe-3bit"
         self.has_template = True
         self.compression: dict | None = COMPRESSION
         self.api_key = ""
