@@ -6,12 +6,15 @@
 The weights are normal with standard deviation 1/sqrt(in_features) (0.016 for 4096), which keeps
 activations of order 1 at any depth; norms are 1. Good for measuring time and memory and for
 testing limits; the text such a model writes is noise. The same arguments give the same bytes.
-Needs NumPy. Memory stays below 1 GB: a tensor is written block by block.
+Needs NumPy. Memory stays below 1 GB: a tensor is written block by block. --holes leaves the weights
+out: the files have their full size, read as zeros and take no disk, enough for what looks at
+shapes only.
 """
 
 import argparse
 import json
 import math
+import os
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -180,7 +183,10 @@ def write_checkpoint(args: argparse.Namespace) -> None:
                 file.write(header_of(shard, args.dtype))
                 for tensor in shard:
                     seeds = (args.seed, len(weight_map))
-                    write_tensor(file, tensor, seeds, args.dtype, pool)
+                    if args.holes:
+                        file.truncate(file.seek(tensor.num_weights() * width, os.SEEK_CUR))
+                    else:
+                        write_tensor(file, tensor, seeds, args.dtype, pool)
                     weight_map[tensor.name] = name
                     written += tensor.num_weights() * width
             print(f"{name}: {written / 1e9:.2f} GB so far")
@@ -200,9 +206,10 @@ def parse_arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
     parser.add_argument("--dtype", choices=DTYPES, default="bf16", help="default bf16")
     parser.add_argument("--shard-gb", type=float, default=2, help="10^9 bytes; default 2")
+    parser.add_argument("--holes", action="store_true", help="zeros that take no disk")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="copied from there")
     args = parser.parse_args()
-    sizes = {name: value for name, value in vars(args).items() if isinstance(value, int)}
+    sizes = {name: value for name, value in vars(args).items() if type(value) is int}
     seed = sizes.pop("seed")
     if min(sizes.values()) < 1 or seed < 0:
         parser.error("sizes are at least 1, the seed at least 0")

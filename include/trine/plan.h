@@ -46,7 +46,8 @@ struct PlanReport {
   std::uint64_t stored_bytes = 0;  ///< exactly what compress will report
   std::uint64_t original_bytes = 0;
   std::vector<std::string> explanation{};  ///< sentences: who got what, and why
-  std::uint64_t nonfinite_weights = 0;     ///< in the matrices whose errors were measured
+  double allocation_seconds = 0.0;      ///< of choosing, once weights and errors are measured
+  std::uint64_t nonfinite_weights = 0;  ///< in the matrices whose errors were measured
   double seconds = 0.0;
 };
 

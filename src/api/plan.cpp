@@ -70,6 +70,7 @@ Result<PlanReport> plan_model(const std::string& source, const PlanOptions& opti
       .stored_bytes = size.stored_bytes,
       .original_bytes = original.total_weight_bytes(),
       .explanation = explain(original.spec(), plan),
+      .allocation_seconds = made.allocation_seconds,
       .nonfinite_weights = made.nonfinite_weights,
       .seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};

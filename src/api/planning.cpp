@@ -1,5 +1,6 @@
 #include "api/planning.h"
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 
@@ -237,6 +238,7 @@ Result<MadePlan> make_plan(const checkpoint::Checkpoint& source, const PlanOptio
   if (has_budget) {
     TRINE_ASSIGN_OR_RETURN(inputs.budget_bytes, budget_of(source, options));
   }
+  const auto start = std::chrono::steady_clock::now();
   TRINE_ASSIGN_OR_RETURN(plan::Plan plan, plan::allocate(preset.allocator, spec, inputs));
   plan.preset = has_budget ? "" : options.preset.empty() ? "hqq-3bit" : options.preset;
   plan.budget = {options.bits_per_weight, options.memory_bytes};
@@ -253,7 +255,8 @@ Result<MadePlan> make_plan(const checkpoint::Checkpoint& source, const PlanOptio
         plan::apply_rank_strategy(preset.rank_strategy, spec, rank_inputs, rank_options, plan));
   }
   TRINE_RETURN_IF_ERROR(plan::check_plan(spec, plan, "plan"));
-  MadePlan made{.plan = std::move(plan)};
+  const std::chrono::duration<double> allocation = std::chrono::steady_clock::now() - start;
+  MadePlan made{.plan = std::move(plan), .allocation_seconds = allocation.count()};
   for (const ErrorRow& row : errors) made.nonfinite_weights += row.nonfinite;
   return made;
 }

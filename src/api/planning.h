@@ -34,6 +34,8 @@ struct KnownInputs {
 
 struct MadePlan {
   plan::Plan plan{};
+  /// Of choosing alone: without reading weights, measuring errors, or reading a table of them.
+  double allocation_seconds = 0.0;
   std::uint64_t nonfinite_weights = 0;  ///< met while errors were measured, and allowed
 };
 

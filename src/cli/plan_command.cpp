@@ -38,6 +38,7 @@ Status run_plan(const Options& options, Output& output) {
                {"stored_bytes", report->stored_bytes},
                {"original_bytes", report->original_bytes},
                {"explanation", report->explanation},
+               {"allocation_seconds", report->allocation_seconds},
                {"nonfinite_weights", report->nonfinite_weights},
                {"seconds", report->seconds}};
   if (options.output.empty()) json["plan"] = Json::parse(report->json);

@@ -27,8 +27,10 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
   app.add_option("--rank-scale", options.rank_scale,
                  "Multiplies every rank: small models have small ranks")
       ->capture_default_str();
-  app.add_option("--compensator", options.compensator,
-                 "milo, or milo-paper as published [that of the preset, else milo]");
+  app.add_option(
+      "--compensator", options.compensator,
+      "milo, milo-paper as published, or whitened (with --stats) [that of the preset,\n"
+      "else milo]");
   app.add_option("--factor-bits", options.factor_bits,
                  "Width of the compensators' factors: 3, 4, 8 or 16")
       ->capture_default_str();
@@ -40,10 +42,17 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
       ->capture_default_str();
   app.add_option("--attention-bits", options.attention_bits,
                  "Bits of attention, dense feed-forwards and shared experts");
-  app.add_flag(
-      "--unbiased,!--least-squares", options.unbiased,
+  // Callbacks: bound to an optional, CLI11's flags make it false when they are not given.
+  auto* unbiased = app.add_flag_callback(
+      "--unbiased", [&options] { options.unbiased = true; },
       "Scale matrices back by what least squares shrank them [budgets: yes, presets: no]");
-  app.add_option("--quantizer", options.quantizer, "rtn, hqq or trine [that of the preset]");
+  app.add_flag_callback(
+         "--least-squares", [&options] { options.unbiased = false; },
+         "Leave matrices as least squares made them")
+      ->excludes(unbiased);
+  app.add_option(
+      "--quantizer", options.quantizer,
+      "rtn, hqq, trine, gptq or gptq-compat (both with --stats) [that of the preset]");
   app.add_option(
       "--score", options.score,
       "What expert-mixed ranks experts by, for example combined, router-norm-change, "

@@ -33,11 +33,11 @@ TEST(OrderedJson, IsAsStrictAsTheOther) {
 TEST(OrderedJson, ManyFieldsTakeTimeInProportion) {
   // With a search at each field this took minutes.
   std::string text = "{";
-  for (int i = 0; i < 200000; ++i) text += fmt::format("\"key{}\":{},", i, i);
+  for (int i = 0; i < 50000; ++i) text += fmt::format("\"key{}\":{},", i, i);
   text.back() = '}';
   const auto json = parse_ordered_json(text, "x");
   ASSERT_TRUE(json.has_value());
-  EXPECT_EQ(json->size(), 200000u);
+  EXPECT_EQ(json->size(), 50000u);
 }
 
 }  // namespace

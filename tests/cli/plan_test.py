@@ -51,6 +51,12 @@ class Plans(unittest.TestCase):
         packed = self.compress("--memory", str(limit), "--errors", str(errors))
         self.assertEqual(packed["stored_bytes"], tight["stored_bytes"])
 
+    def test_the_time_of_choosing_is_told_apart_from_measuring(self) -> None:
+        planned = trine_json("plan", str(GOLDEN), "--bits-per-weight", "5.5")
+        self.assertGreater(planned["allocation_seconds"], 0.0)
+        # 24 treatments of every matrix are measured first, which takes far longer than choosing.
+        self.assertLess(planned["allocation_seconds"], 0.5 * planned["seconds"])
+
     def test_errors_of_another_model_or_other_statistics_are_refused(self) -> None:
         errors = self.folder / "errors.json"
         budget = ["--bits-per-weight", "5.5", "--errors", errors]

@@ -9,7 +9,7 @@
 #include <cmath>
 #include <vector>
 
-#include "compress/quantizers/affine_solver.h"
+#include "compress/quantizers/fitted_grid.h"
 #include "compress/quantizers/grouping.h"
 #include "compress/quantizers/metadata.h"
 #include "compress/quantizers/quantizer.h"
@@ -21,12 +21,6 @@ std::span<const float> importance_of(const QuantizerOptions& options, std::size_
                                      std::size_t count) {
   if (options.moments.diagonal.empty()) return {};
   return options.moments.diagonal.subspan(group * options.group_size, count);
-}
-
-/// A flat group needs no fit.
-bool is_flat(std::span<const float> weights) {
-  const Range range = range_of(weights);
-  return range.low == range.high;
 }
 
 void take_codes(const GroupView& group, float max_code) {
@@ -52,24 +46,17 @@ class Trine final : public Quantizer {
  private:
   static void fit_row(MatrixView weights, const QuantizerOptions& options, std::size_t row,
                       QuantizedMatrix& matrix) {
-    const std::size_t first = row * matrix.num_groups();
-    const auto start = [&](std::size_t at) {
-      return AffineGroup{options.start->scales[at], options.start->zeros[at]};
-    };
-    std::size_t index = 0;
+    std::size_t index = 0, at = row * matrix.num_groups();
     for_each_group(weights, matrix, row, [&](const GroupView& group) {
-      const auto importance = importance_of(options, index, group.weights.size());
-      AffineGroup grid;
-      if (is_flat(group.weights)) {
-        grid = options.metadata_bits == 8 ? flat_group_in_bytes(group.weights[0], options.bits)
-                                          : flat_group(group.weights[0]);
-      } else {
-        const AffineSolver solver(group.weights, importance, options.bits);
-        grid =
-            (options.start == nullptr ? solver.solve() : solver.descend(start(first + index)))
-                .grid;
+      AffineGroup start;
+      if (options.start != nullptr) {
+        start = {options.start->scales[at], options.start->zeros[at]};
       }
+      const AffineGroup grid =
+          fitted_grid(group.weights, importance_of(options, index, group.weights.size()),
+                      options, options.start == nullptr ? nullptr : &start);
       ++index;
+      ++at;
       group.scale = grid.scale;
       group.zero = grid.zero;
     });
@@ -89,16 +76,11 @@ class Trine final : public Quantizer {
     }
     std::size_t index = 0;
     for_each_group(weights, matrix, row, [&](const GroupView& group) {
-      const auto importance = importance_of(options, index++, group.weights.size());
-      if (is_flat(group.weights)) {
-        const AffineGroup flat = grid.rounded_flat(group.weights[0], {group.scale, group.zero});
-        group.scale = flat.scale;
-        group.zero = flat.zero;
-      } else {
-        group.scale = grid.rounded_scale(group.scale);
-        const AffineSolver solver(group.weights, importance, options.bits);
-        group.zero = grid.rounded_zero(solver.descend_zero(group.scale, group.zero).grid.zero);
-      }
+      const AffineGroup stored =
+          stored_grid(group.weights, importance_of(options, index++, group.weights.size()),
+                      options.bits, {group.scale, group.zero}, grid);
+      group.scale = stored.scale;
+      group.zero = stored.zero;
       take_codes(group, max_code);
     });
   }

@@ -271,8 +271,9 @@ class SchemaCompiler {
     bool says_something = false;
     for (const auto& [key, value] : schema.items()) {
       if (key == "type" || is_in(kNotes, key)) continue;
-      const auto row = std::find_if(kTypes.begin(), kTypes.end(), [&key](const TypeRow& type) {
-        return is_in(type.keywords, key) && !key.empty();
+      const std::string& word = key;  // Clang 14 cannot capture a structured binding
+      const auto row = std::find_if(kTypes.begin(), kTypes.end(), [&word](const TypeRow& type) {
+        return is_in(type.keywords, word) && !word.empty();
       });
       if (row == kTypes.end()) return refused(path, key);
       says_something = true;

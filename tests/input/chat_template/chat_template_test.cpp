@@ -37,8 +37,12 @@ TEST(ChatTemplate, SentencesNameFileAndLine) {
 }
 
 TEST(ChatTemplate, HostileTemplatesEndInASentence) {
-  const auto refused = [](std::string_view source, std::string_view word) {
-    expect_error(render(source), ErrorCode::kUnsupported, {"line 1", word});
+  // A tenth of what is allowed otherwise, so that the test is quick with sanitizers too.
+  const RenderLimits limits{.max_steps = 200'000,
+                            .max_output_bytes = std::size_t{1} << 20,
+                            .max_value_bytes = std::size_t{16} << 20};
+  const auto refused = [&limits](std::string_view source, std::string_view word) {
+    expect_error(render(source, {}, limits), ErrorCode::kUnsupported, {"line 1", word});
   };
   refused("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
           "steps");
@@ -52,12 +56,12 @@ TEST(ChatTemplate, HostileTemplatesEndInASentence) {
   refused("{{ 'x'.ljust(9000000000) }}", "bytes");
   refused("{{ 'x' | center(9000000000) }}", "bytes");
   refused("{% for i in range(9999) %}{{ 'x' * 10000 }}{% endfor %}", "bytes");
-  refused("{% set x = 'a' * 99999999 %}{{ x ~ x ~ x ~ x ~ x }}", "bytes");
+  refused("{% set x = 'a' * 9999999 %}{{ x ~ x ~ x ~ x ~ x }}", "bytes");
   refused("{{ [['a' * 1000000] * 1000] | string }}", "bytes");
   refused("{% set x = 'a' * 9999999 %}{% for i in range(9999) %}{{ x | length }}{% endfor %}",
           "steps");
   refused(
-      "{% set x = [['a' * 999] * 9999] %}{% set y = [['a' * 999] * 9999] %}"
+      "{% set x = [['a' * 999] * 999] %}{% set y = [['a' * 999] * 999] %}"
       "{% for i in range(9999) %}{{ x == y }}{% endfor %}",
       "steps");
   refused("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "deeper");
