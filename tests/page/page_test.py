@@ -444,6 +444,7 @@ class PageTest(unittest.TestCase):
         page = visit.page
         self.assertIn("tiny-mixtral", page.inner_text(".card"))
         self.assertIn("16.00", page.inner_text(".card"))
+        self.assertIn("original checkpoint", page.inner_text(".card"))
         page.fill("#seed", "11")
         page.fill("#max_tokens", "24")
         visit.send("Tell me about the sea.")
