@@ -43,23 +43,25 @@ TEST(PromptMaker, WithoutExamplesAsksTheQuestion) {
 // random.Random(1234).sample(range(20), 2) is [14, 3].
 TEST(PromptMaker, DrawsFromTheWholeFileWhereThereIsATestSplit) {
   const auto examples = numbered(20);
-  EXPECT_EQ(context(task_named("arc_easy"), examples, 2, Document{.question = "Q"}),
-            "Q14 a14\n\nQ3 a3\n\nQ");
+  EXPECT_EQ(
+      context(task_named("arc_easy"), examples, 2, Document{.question = "Q", .choices = {"x"}}),
+      "Q14 a14\n\nQ3 a3\n\nQ");
 }
 
 // sample(range(20), 3) is [14, 3, 0]: one more than needed, for the question to be left out.
 TEST(PromptMaker, LeavesTheQuestionOutWhereThereIsNone) {
   const auto examples = numbered(20);
   const Task& task = task_named("piqa");
-  EXPECT_EQ(context(task, examples, 2, Document{.question = "Q", .line_hash = 99}),
-            "Q14 a14\n\nQ3 a3\n\nQ");
+  EXPECT_EQ(
+      context(task, examples, 2, Document{.question = "Q", .choices = {"x"}, .line_hash = 99}),
+      "Q14 a14\n\nQ3 a3\n\nQ");
   EXPECT_EQ(context(task, examples, 2, examples[14]), "Q3 a3\n\nQ0 a0\n\nQ14");
 }
 
 TEST(PromptMaker, DrawsGoOnFromDocumentToDocument) {
   const auto examples = numbered(20);
   PromptMaker maker = PromptMaker::create(task_named("arc_easy"), examples, 2).value();
-  const Document document{.question = "Q"};
+  const Document document{.question = "Q", .choices = {"x"}};
   EXPECT_NE(maker.next(document).value().requests.front(),
             maker.next(document).value().requests.front());
 }
