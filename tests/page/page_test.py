@@ -463,9 +463,19 @@ class PageTest(unittest.TestCase):
     def test_stopping_frees_the_real_server(self):
         visit = self.visit(self.server.address).wait_for_model()
         visit.page.fill("#max_tokens", "")
+        # The page presses the button itself at the first words: the model writes its whole
+        # context in half a second, and a click from here would come too late.
+        visit.page.evaluate(
+            """() => {
+              const stop = document.querySelector("#stop");
+              new MutationObserver((changes, watch) => {
+                if (stop.hidden || !document.querySelector(".message.assistant .text > *")) return;
+                watch.disconnect();
+                stop.click();
+              }).observe(document.body, {subtree: true, childList: true, attributes: true});
+            }"""
+        )
         visit.send("Tell me a very long story.")
-        visit.page.wait_for_selector(".message.assistant .text > *")
-        visit.page.click("#stop")
         visit.wait_for_end()
         deadline = time.monotonic() + 20
         while json.loads(self.server.get("/slots")[1]) and time.monotonic() < deadline:
