@@ -1,5 +1,6 @@
-"""The page of `trine serve` in a real browser. Most tests answer from a stub that gives out the
-page as served, so they do not depend on what a model writes; the last ones use the real server."""
+"""The page of `trine serve` in a real browser. Most tests answer from a server of canned answers
+that gives out the page as served, so they do not depend on what a model writes; the last ones use
+the real server."""
 
 import json
 import sys
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 from browser import FOCUSABLE, LOW_CONTRAST, TOO_SMALL, UNNAMED, Visit, launch  # noqa: E402
 from server_process import Server  # noqa: E402
-from stub_server import StubServer, fetch_page  # noqa: E402
+from canned_server import CannedServer, fetch_page  # noqa: E402
 
 MARKDOWN = """# Plan
 First **bold** and *soft* with `code`.
@@ -55,12 +56,12 @@ class PageTest(unittest.TestCase):
         cls.addClassCleanup(cls.browser.close)
 
     def setUp(self):
-        self.stub = StubServer(self.document, self.headers)
-        self.addCleanup(self.stub.server_close)
-        self.addCleanup(self.stub.shutdown)
+        self.canned = CannedServer(self.document, self.headers)
+        self.addCleanup(self.canned.server_close)
+        self.addCleanup(self.canned.shutdown)
 
     def visit(self, address: str = "", **options) -> Visit:
-        visit = Visit(self.browser, address or self.stub.address, **options)
+        visit = Visit(self.browser, address or self.canned.address, **options)
         # Cleanups run last first: the problems are read while the context is open.
         self.addCleanup(visit.close)
         self.addCleanup(lambda: self.assertEqual(visit.problems, []))
@@ -75,33 +76,33 @@ class PageTest(unittest.TestCase):
     # Writing and answering.
 
     def test_a_message_is_answered_as_it_is_written(self):
-        self.stub.pieces = ["The sea ", "is wide. ", "Ωmega, ", "too."]
-        self.stub.wait_after = 2
+        self.canned.pieces = ["The sea ", "is wide. ", "Ωmega, ", "too."]
+        self.canned.wait_after = 2
         visit = self.open()
         visit.send("Tell me about the sea.")
         visit.wait_for_text("#messages", "wide")
         self.assertNotIn("too.", visit.last_answer())
         # Whole sentences are spoken while the rest is still being written.
         visit.wait_for_text("#spoken", "The sea is wide.")
-        self.stub.go_on.set()
+        self.canned.go_on.set()
         visit.wait_for_end()
         self.assertEqual(visit.last_answer(), "The sea is wide. Ωmega, too.")
         figures = visit.page.inner_text(".message.assistant .figures")
         self.assertRegex(figures, r"^4 tokens · [\d.,]+ tokens/s · first after [\d.]+ s · prompt 9 \(4 cached\)$")
         self.assertEqual(visit.page.inner_text("#context"), "13 of 32,768 tokens of context")
         self.assertIn("End of the answer.", visit.page.inner_text("#spoken"))
-        path, body = self.stub.requests[0]
+        path, body = self.canned.requests[0]
         self.assertEqual(path, "/v1/chat/completions")
         self.assertEqual(body["messages"], [{"role": "user", "content": "Tell me about the sea."}])
         self.assertEqual((body["stream"], body["temperature"], body["max_tokens"]), (True, 0.7, 512))
         self.assertNotIn("seed", body)
         visit.send("And then?")
         visit.wait_for_end()
-        roles = [message["role"] for message in self.stub.requests[1][1]["messages"]]
+        roles = [message["role"] for message in self.canned.requests[1][1]["messages"]]
         self.assertEqual(roles, ["user", "assistant", "user"])
 
     def test_an_answer_can_be_stopped(self):
-        self.stub.ending = "never"
+        self.canned.ending = "never"
         for press in ("button", "key"):
             visit = self.open()
             visit.send("Go on.")
@@ -111,8 +112,8 @@ class PageTest(unittest.TestCase):
             else:
                 visit.page.keyboard.press("Escape")
             visit.wait_for_end()
-            self.assertTrue(self.stub.abandoned.wait(20), "the server still writes")
-            self.stub.abandoned.clear()
+            self.assertTrue(self.canned.abandoned.wait(20), "the server still writes")
+            self.canned.abandoned.clear()
             self.assertIn("stopped", visit.page.inner_text(".message.assistant .figures"))
             self.assertIn("on on", visit.last_answer())
             self.assertEqual(visit.page.evaluate("document.activeElement.id"), "message")
@@ -124,10 +125,10 @@ class PageTest(unittest.TestCase):
         for text in ("First?", "Second?"):
             visit.send(text)
             visit.wait_for_end()
-        self.stub.pieces = ["Quite ", "so."]
+        self.canned.pieces = ["Quite ", "so."]
         page.click("text=Regenerate")
         visit.wait_for_end()
-        self.assertEqual(len(self.stub.requests[-1][1]["messages"]), 3)
+        self.assertEqual(len(self.canned.requests[-1][1]["messages"]), 3)
         self.assertEqual(visit.last_answer(), "Quite so.")
         page.locator(".message.assistant >> text=Copy").last.click()
         page.wait_for_selector("text=Copied")
@@ -140,7 +141,7 @@ class PageTest(unittest.TestCase):
         page.keyboard.type("Zeroth?")
         page.keyboard.press("Enter")
         visit.wait_for_end()
-        self.assertEqual(self.stub.requests[-1][1]["messages"], [{"role": "user", "content": "Zeroth?"}])
+        self.assertEqual(self.canned.requests[-1][1]["messages"], [{"role": "user", "content": "Zeroth?"}])
         self.assertEqual(page.locator(".message").count(), 2)
         page.reload()
         visit.wait_for_model()
@@ -161,7 +162,7 @@ class PageTest(unittest.TestCase):
         for _ in range(2):
             visit.send("Hello")
             visit.wait_for_end()
-            body = self.stub.requests[-1][1]
+            body = self.canned.requests[-1][1]
             self.assertEqual((body["temperature"], body["seed"], body["top_p"]), (0.8, 7, 0.95))
             self.assertNotIn("max_tokens", body)
             self.assertEqual(body["messages"][0], {"role": "system", "content": "Be brief."})
@@ -179,8 +180,8 @@ class PageTest(unittest.TestCase):
         self.assertEqual(page.title(), "example-moe-3bit – Trine")
 
     def test_a_model_without_a_template_continues_text(self):
-        self.stub.has_template = False
-        self.stub.compression = None
+        self.canned.has_template = False
+        self.canned.compression = None
         visit = self.open()
         self.assertIn("no chat template", visit.page.inner_text("#mode-notice"))
         self.assertIn("original checkpoint", visit.page.inner_text(".card"))
@@ -188,7 +189,7 @@ class PageTest(unittest.TestCase):
         visit.wait_for_end()
         visit.send("Then")
         visit.wait_for_end()
-        path, body = self.stub.requests[1]
+        path, body = self.canned.requests[1]
         self.assertEqual(path, "/v1/completions")
         self.assertEqual(body["prompt"], "The old houseIt is so.\nThen")
         self.assertEqual(visit.last_answer(), "It is so.")
@@ -196,7 +197,7 @@ class PageTest(unittest.TestCase):
     # What goes wrong.
 
     def test_a_key_is_asked_for(self):
-        self.stub.api_key = "k-1"
+        self.canned.api_key = "k-1"
         visit = self.visit()
         visit.page.wait_for_selector("#key-form:not([hidden])")
         self.assertIn("the API key is missing or wrong", visit.page.inner_text("#key-note"))
@@ -224,24 +225,24 @@ class PageTest(unittest.TestCase):
         visit = self.open()
         for refusal, ending, wanted in cases:
             with self.subTest(wanted):
-                self.stub.refusal, self.stub.ending = refusal, ending
+                self.canned.refusal, self.canned.ending = refusal, ending
                 visit.send("Hello")
                 visit.wait_for_end()
                 alert = visit.page.locator("[role=alert]:visible").last
                 self.assertEqual(alert.inner_text(), wanted)
-        self.stub.refusal, self.stub.ending = None, "done"
+        self.canned.refusal, self.canned.ending = None, "done"
         visit.page.click("text=Try again")
         visit.wait_for_end()
         self.assertEqual(visit.last_answer(), "It is so.")
-        self.stub.shutdown()
-        self.stub.server_close()
+        self.canned.shutdown()
+        self.canned.server_close()
         visit.send("Hello")
         visit.wait_for_end()
         self.assertIn("cannot be reached", visit.page.locator("[role=alert]:visible").last.inner_text())
 
     def test_hostile_answers_are_text(self):
-        self.stub.pieces = [HOSTILE[i : i + 7] for i in range(0, len(HOSTILE), 7)]
-        self.stub.name = "<img src=x onerror=window.broken=10>"
+        self.canned.pieces = [HOSTILE[i : i + 7] for i in range(0, len(HOSTILE), 7)]
+        self.canned.name = "<img src=x onerror=window.broken=10>"
         visit = self.open()
         visit.send('<img src=x onerror="window.broken = 11">')
         visit.wait_for_end()
@@ -253,7 +254,7 @@ class PageTest(unittest.TestCase):
         allowed = "LI H3 DIV P BUTTON SPAN CODE STRONG EM FIGURE FIGCAPTION PRE UL H2 DL DT DD".split()
         self.assertEqual(set(found) - set(allowed), set())
         self.assertIsNone(visit.page.evaluate("window.broken ?? null"))
-        self.assertEqual(visit.page.url, self.stub.address + "/")
+        self.assertEqual(visit.page.url, self.canned.address + "/")
 
     def test_nothing_runs_and_nothing_leaves_under_the_policy(self):
         visit = self.open()
@@ -274,7 +275,7 @@ class PageTest(unittest.TestCase):
 
     def test_long_answers_without_an_end_cost_little(self):
         for text in ("*" * 20000, "`" * 20001, "**a" * 7000, "> " * 9000, "- " * 9000, "*a " * 7000, " " * 30000):
-            self.stub.pieces = [text]
+            self.canned.pieces = [text]
             visit = self.open()
             visit.send("Go")
             visit.wait_for_end()
@@ -290,7 +291,7 @@ class PageTest(unittest.TestCase):
             self.assertLess(seconds, 2, text[:5])
 
     def test_markdown(self):
-        self.stub.pieces = [MARKDOWN[i : i + 5] for i in range(0, len(MARKDOWN), 5)]
+        self.canned.pieces = [MARKDOWN[i : i + 5] for i in range(0, len(MARKDOWN), 5)]
         visit = self.open()
         visit.send("Go")
         visit.wait_for_end()
@@ -312,10 +313,10 @@ class PageTest(unittest.TestCase):
 
     def fill_page(self, visit: Visit) -> None:
         """One of everything: an answer with all kinds of blocks, an error, an editor."""
-        self.stub.pieces = [MARKDOWN]
+        self.canned.pieces = [MARKDOWN]
         visit.send("What is the plan?")
         visit.wait_for_end()
-        self.stub.refusal = (429, '{"error": {"message": "too many requests are waiting; try again later"}}')
+        self.canned.refusal = (429, '{"error": {"message": "too many requests are waiting; try again later"}}')
         visit.send("Hello")
         visit.wait_for_end()
         visit.page.locator(".message.user >> text=Edit").first.click()
@@ -345,7 +346,7 @@ class PageTest(unittest.TestCase):
                 self.assertEqual(visit.page.evaluate(TOO_SMALL), [])
 
     def test_contrast_where_a_key_is_needed(self):
-        self.stub.api_key = "k"
+        self.canned.api_key = "k"
         for system in ("light", "dark"):
             visit = self.visit(color_scheme=system)
             visit.page.wait_for_selector("#key-form:not([hidden])")
@@ -394,14 +395,14 @@ class PageTest(unittest.TestCase):
         page.keyboard.press("Tab")
         page.keyboard.press("Space")  # the Send button goes, the focus must not go with it
         visit.wait_for_end()
-        self.assertEqual(self.stub.requests[0][1]["messages"][0]["content"], "One\nTwo")
+        self.assertEqual(self.canned.requests[0][1]["messages"][0]["content"], "One\nTwo")
         self.assertEqual(page.evaluate("document.activeElement.id"), "message")
 
     def test_narrow_windows(self):
         for width in (320, 400):
             visit = self.open(viewport={"width": width, "height": 680}, has_touch=True)
             page = visit.page
-            self.stub.refusal = None
+            self.canned.refusal = None
             self.fill_page(visit)
             self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), width)
             self.assertEqual(page.evaluate(TOO_SMALL), [])
@@ -418,14 +419,14 @@ class PageTest(unittest.TestCase):
             self.assertTrue(page.is_visible("#message"))
 
     def test_nothing_moves_for_who_wants_no_motion(self):
-        self.stub.wait_after = 1
+        self.canned.wait_after = 1
         for motion, name in (("no-preference", "blink"), ("reduce", "none")):
             visit = self.open(reduced_motion=motion)
             visit.send("Go")
             visit.page.wait_for_selector(".waiting")
             moving = "getComputedStyle(document.querySelector('.waiting'), '::after').animationName"
             self.assertEqual(visit.page.evaluate(moving), name)
-        self.stub.go_on.set()
+        self.canned.go_on.set()
 
     # The real server.
 
@@ -463,9 +464,19 @@ class PageTest(unittest.TestCase):
     def test_stopping_frees_the_real_server(self):
         visit = self.visit(self.server.address).wait_for_model()
         visit.page.fill("#max_tokens", "")
+        # The page presses the button itself at the first words: the model writes its whole
+        # context in half a second, and a click from here would come too late.
+        visit.page.evaluate(
+            """() => {
+              const stop = document.querySelector("#stop");
+              new MutationObserver((changes, watch) => {
+                if (stop.hidden || !document.querySelector(".message.assistant .text > *")) return;
+                watch.disconnect();
+                stop.click();
+              }).observe(document.body, {subtree: true, childList: true, attributes: true});
+            }"""
+        )
         visit.send("Tell me a very long story.")
-        visit.page.wait_for_selector(".message.assistant .text > *")
-        visit.page.click("#stop")
         visit.wait_for_end()
         deadline = time.monotonic() + 20
         while json.loads(self.server.get("/slots")[1]) and time.monotonic() < deadline:

@@ -1,5 +1,5 @@
 """Takes the pictures of docs/images: `build/venv/bin/python tests/page/take_images.py`. The answer
-is the stub's, so that they stay the same whatever the model in models/ writes."""
+is a canned one, so that they stay the same whatever the model in models/ writes."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 from browser import Visit, launch  # noqa: E402
 from server_process import ROOT, Server  # noqa: E402
-from stub_server import StubServer, fetch_page  # noqa: E402
+from canned_server import CannedServer, fetch_page  # noqa: E402
 
 QUESTION = "How many bits does a weight need, and how would I count them?"
 ANSWER = """About **three**, if the rounding is done well and a small low-rank part makes up for the rest:
@@ -35,14 +35,14 @@ PICTURES = {
 
 def main() -> None:
     with Server("--threads", "1") as server:
-        stub = StubServer(*fetch_page(server.address))
+        canned = CannedServer(*fetch_page(server.address))
     # Pieces of about a token.
-    stub.pieces = [ANSWER[i : i + 4] for i in range(0, len(ANSWER), 4)]
-    stub.seconds_per_piece = 0.02
+    canned.pieces = [ANSWER[i : i + 4] for i in range(0, len(ANSWER), 4)]
+    canned.seconds_per_piece = 0.02
     with sync_playwright() as playwright:
         browser = launch(playwright)
         for name, options in PICTURES.items():
-            visit = Visit(browser, stub.address, **options).wait_for_model()
+            visit = Visit(browser, canned.address, **options).wait_for_model()
             visit.send(QUESTION)
             visit.wait_for_end()
             visit.page.screenshot(path=ROOT / f"docs/images/{name}.png")

@@ -24,7 +24,7 @@ def fetch_page(address: str) -> tuple[bytes, dict[str, str]]:
         return answer.read(), dict(answer.headers)
 
 
-class StubServer(ThreadingHTTPServer):
+class CannedServer(ThreadingHTTPServer):
     """Fields may be set at any time; `requests` holds the bodies that came, with their paths."""
 
     daemon_threads = True
@@ -53,7 +53,7 @@ class StubServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: StubServer
+    server: CannedServer
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_):
@@ -70,35 +70,35 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def is_refused(self) -> bool:
-        stub = self.server
-        if stub.api_key and self.headers["Authorization"] != f"Bearer {stub.api_key}":
+        canned = self.server
+        if canned.api_key and self.headers["Authorization"] != f"Bearer {canned.api_key}":
             self.answer_json({"error": {"message": "the API key is missing or wrong"}}, 401)
             return True
         return False
 
     def do_GET(self):
-        stub = self.server
+        canned = self.server
         if self.path == "/":
-            return self.answer(200, stub.page, stub.page_headers)
+            return self.answer(200, canned.page, canned.page_headers)
         if self.is_refused():
             return None
         if self.path == "/v1/models":
-            meta = {**META, "compression": stub.compression}
-            model = {"id": stub.name, "object": "model", "max_model_len": 32768, "meta": meta}
+            meta = {**META, "compression": canned.compression}
+            model = {"id": canned.name, "object": "model", "max_model_len": 32768, "meta": meta}
             return self.answer_json({"object": "list", "data": [model]})
         if self.path == "/props":
-            template = "{{ messages }}" if stub.has_template else ""
+            template = "{{ messages }}" if canned.has_template else ""
             return self.answer_json({"chat_template": template, "build_info": "trine 0.1.0"})
         return self.answer_json({"error": {"message": f"there is no {self.path}"}}, 404)
 
     def do_POST(self):
-        stub = self.server
+        canned = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.is_refused():
             return
-        stub.requests.append((self.path, body))
-        if stub.refusal is not None:
-            status, text = stub.refusal
+        canned.requests.append((self.path, body))
+        if canned.refusal is not None:
+            status, text = canned.refusal
             return self.answer(status, text.encode(), {"Content-Type": "application/json"})
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self.stream(is_chat="chat" in self.path)
         except OSError:
-            stub.abandoned.set()
+            canned.abandoned.set()
 
     def send_event(self, event: dict | str) -> None:
         data = event if isinstance(event, str) else json.dumps(event, ensure_ascii=False)
@@ -117,23 +117,23 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
     def stream(self, is_chat: bool) -> None:
-        stub = self.server
-        for index, piece in enumerate(stub.pieces):
-            if index == stub.wait_after:
-                stub.go_on.wait(60)
+        canned = self.server
+        for index, piece in enumerate(canned.pieces):
+            if index == canned.wait_after:
+                canned.go_on.wait(60)
             content = {"delta": {"content": piece}} if is_chat else {"text": piece}
             self.send_event({"choices": [{"index": 0, **content, "finish_reason": None}]})
-            time.sleep(stub.seconds_per_piece)
-        if stub.ending == "error":
+            time.sleep(canned.seconds_per_piece)
+        if canned.ending == "error":
             return self.send_event({"error": {"message": "the weights were moved away"}})
-        if stub.ending == "cut":
+        if canned.ending == "cut":
             return None
-        while stub.ending == "never":
+        while canned.ending == "never":
             self.send_event({"choices": [{"index": 0, "delta": {"content": "on "}}]})
             time.sleep(0.02)
         self.send_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-        usage = {"prompt_tokens": 9, "completion_tokens": len(stub.pieces)}
-        usage["total_tokens"] = 9 + len(stub.pieces)
+        usage = {"prompt_tokens": 9, "completion_tokens": len(canned.pieces)}
+        usage["total_tokens"] = 9 + len(canned.pieces)
         usage["prompt_tokens_details"] = {"cached_tokens": 4}
         self.send_event({"choices": [], "usage": usage})
         return self.send_event("[DONE]")
