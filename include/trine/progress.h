@@ -14,7 +14,9 @@ struct Progress {
   std::uint64_t total_units = 0;  ///< all of them
 };
 
-/// Called from the working thread after each step. An empty callback is never called.
+/// Called after each step, never from two threads at once; measuring errors calls it from worker
+/// threads too. What it throws ends the work: files that are not finished disappear, and the
+/// exception reaches the caller. An empty callback is never called.
 using ProgressCallback = std::function<void(const Progress&)>;
 
 }  // namespace trine

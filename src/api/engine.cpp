@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "api/opened_model.h"
+#include "api/sequence_logits.h"
 #include "eval/speed.h"
 #include "input/streaming_detokenizer.h"
 #include "input/tokenizer.h"
@@ -113,6 +114,24 @@ Result<GenerateReport> TextModel::generate(std::string_view prompt,
   emit(detokenizer.flush());
   report.decode_seconds = seconds_since(start);
   return report;
+}
+
+Result<LogitsReport> TextModel::logits(const std::vector<std::int32_t>& token_ids,
+                                       const std::vector<std::int32_t>& encoder_token_ids) {
+  return api::sequence_logits(state_->engine, token_ids, encoder_token_ids);
+}
+
+std::vector<std::int32_t> TextModel::tokenize(std::string_view text,
+                                              bool add_special_tokens) const {
+  return state_->tokenizer->encode(text, add_special_tokens ? input::SpecialTokens::kInclude
+                                                            : input::SpecialTokens::kExclude);
+}
+
+std::string TextModel::detokenize(const std::vector<std::int32_t>& token_ids,
+                                  bool skip_special_tokens) const {
+  return state_->tokenizer->decode(token_ids, skip_special_tokens
+                                                  ? input::SpecialTokens::kExclude
+                                                  : input::SpecialTokens::kInclude);
 }
 
 Result<SpeedReport> TextModel::measure_speed(const SpeedOptions& options) {
