@@ -11,9 +11,9 @@ int main(int argc, char** argv) {
   trine::CompressOptions options;
   options.plan.preset = argv[3];
   const auto show = [](const trine::Progress& step) {
-    std::fprintf(stderr, "\r%3.0f %%",
-                 100.0 * static_cast<double>(step.done_units) /
-                     static_cast<double>(step.total_units));
+    std::fprintf(
+        stderr, "\r%3.0f %%",
+        100.0 * static_cast<double>(step.done_units) / static_cast<double>(step.total_units));
   };
   const auto report = trine::compress_model(argv[1], argv[2], options, show);
   std::fprintf(stderr, "\n");

@@ -85,7 +85,7 @@ class TextModel {
   /// Logits of every position of one sequence, no token added. An encoder–decoder model reads
   /// `encoder_token_ids`, and `token_ids` are what its decoder was given so far. kInvalidArgument
   /// for no token ids, ids outside the vocabulary, and an encoder's tokens without an encoder or
-  /// the other way round. A token's logits do not depend on what comes after it.
+  /// the other way round. Tokens that come later change a token's logits by rounding at most.
   [[nodiscard]] Result<LogitsReport> logits(
       const std::vector<std::int32_t>& token_ids,
       const std::vector<std::int32_t>& encoder_token_ids = {});

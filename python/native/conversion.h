@@ -25,7 +25,9 @@ struct IgnoreField {
 
 /// A struct with a list in fields.h.
 template <class T>
-concept HasFields = requires(T& value) { visit_fields(value, IgnoreField{}); };
+concept HasFields = requires(T& value) {
+  visit_fields(value, IgnoreField{});
+};
 
 template <class T>
 py::object to_python(T& value) {
@@ -58,9 +60,8 @@ py::object to_python(std::array<Number, kCertificateBounds.size()>& figures) {
 template <HasFields T>
 py::object to_python(T& value) {
   py::dict dict;
-  visit_fields(value, [&dict](const char* name, auto& member) {
-    dict[name] = to_python(member);
-  });
+  visit_fields(value,
+               [&dict](const char* name, auto& member) { dict[name] = to_python(member); });
   return dict;
 }
 

@@ -69,8 +69,9 @@ py::object native_plan(const std::string& source, const py::dict& given,
 py::object native_compress(const std::string& source, const std::string& target,
                            const py::dict& given, const py::object& progress) {
   const auto options = options_from<CompressOptions>(given);
-  return run_long(
-      progress, [&](const auto& sink) { return compress_model(source, target, options, sink); });
+  return run_long(progress, [&](const auto& sink) {
+    return compress_model(source, target, options, sink);
+  });
 }
 
 py::object native_certify(const std::string& model, const py::dict& given,

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""A project of somebody else finds Trine installed, or has it as a folder of its own."""
+
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CONSUMER = ROOT / "tests/consumer"
+RELEASE = ROOT / "build/release"
+MODEL = ROOT / "models/tiny-mixtral"
+
+
+def run(*command: str | Path) -> str:
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode != 0:
+        raise AssertionError(f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class ConsumerTest(unittest.TestCase):
+    def build_and_run(self, build: Path, *definitions: str) -> None:
+        # With warnings that Trine's own headers must not cause.
+        flags = "-DCMAKE_CXX_FLAGS=-Wall -Werror"
+        run(
+            "cmake", "-S", CONSUMER, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+            *definitions, *([] if "TRINE_SOURCE" in "".join(definitions) else [flags]),
+        )  # fmt: skip
+        run("ninja", "-C", build, "consumer")
+        self.assertRegex(run(build / "consumer", MODEL), r"^trine \d+\.\d+\.\d+: mixtral\n$")
+        done = subprocess.run([build / "consumer", "/nowhere"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"^not_found: /nowhere: ")
+
+    def test_found_where_it_was_installed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            prefix = Path(folder) / "prefix"
+            run("cmake", "--install", RELEASE, "--prefix", prefix)
+            installed = {str(f.relative_to(prefix)) for f in prefix.rglob("*") if f.is_file()}
+            self.assertIn("bin/trine", installed)
+            self.assertIn("include/trine/trine.h", installed)
+            self.assertFalse([f for f in installed if f.startswith("include/") and "trine/" not in f])
+            self.build_and_run(Path(folder) / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+
+    def test_a_folder_of_the_project(self):
+        # Two folders deep, as the release build: ccache then knows every object.
+        self.build_and_run(ROOT / "build/consumer", f"-DTRINE_SOURCE={ROOT}")
+
+
+if __name__ == "__main__":
+    unittest.main()
