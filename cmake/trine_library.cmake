@@ -4,14 +4,13 @@ include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
 get_property(rooms GLOBAL PROPERTY TRINE_ROOMS)
-list(REMOVE_ITEM rooms cli server)
 set(objects)
 foreach(room IN LISTS rooms)
   list(APPEND objects $<TARGET_OBJECTS:trine_${room}>)
 endforeach()
 get_property(libraries GLOBAL PROPERTY TRINE_ROOM_LIBRARIES)
 list(REMOVE_DUPLICATES libraries)
-list(FILTER libraries EXCLUDE REGEX "CLI11|nlohmann|Boost")  # headers alone, or of the doors
+list(REMOVE_ITEM libraries nlohmann_json::nlohmann_json)  # headers alone
 
 add_library(trine_library STATIC ${objects})
 add_library(trine::trine ALIAS trine_library)

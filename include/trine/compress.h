@@ -17,6 +17,10 @@ struct CompressOptions {
   /// Whether a model with infinities or NaNs is compressed rather than refused: they are packed
   /// as 0, and stay what they are in tensors that are copied. trine.json counts them.
   bool allow_nonfinite = false;
+  /// Takes over the matrices that an interrupted run to the same target had finished, as far as
+  /// model, plan, statistics and version are the same. The bytes written are those of a run
+  /// without interruption.
+  bool resume = false;
 };
 
 struct CompressReport {
@@ -28,6 +32,7 @@ struct CompressReport {
   std::uint64_t original_bytes = 0;  ///< the whole original
   double seconds = 0.0;
   std::uint64_t peak_rss_bytes = 0;     ///< of the process
+  std::uint64_t resumed_matrices = 0;   ///< taken over from an interrupted run
   std::uint64_t nonfinite_weights = 0;  ///< infinities and NaNs found, when they are allowed
   std::uint64_t nonfinite_tensors = 0;  ///< in so many tensors
   std::string

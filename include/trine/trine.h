@@ -5,6 +5,7 @@
 #include <string>
 #include <trine/calibrate.h>
 #include <trine/certify.h>
+#include <trine/chat.h>
 #include <trine/compress.h>
 #include <trine/engine.h>
 #include <trine/evaluate.h>
@@ -13,6 +14,8 @@
 #include <trine/progress.h>
 #include <trine/report.h>
 #include <trine/result.h>
+#include <trine/server.h>
+#include <trine/serving.h>
 #include <trine/verify.h>
 
 namespace trine {

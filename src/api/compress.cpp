@@ -49,10 +49,13 @@ Result<CompressReport> compress_model(const std::string& source, const std::stri
   TRINE_ASSIGN_OR_RETURN(const plan::Plan plan,
                          plan_for(original, options, known, threads, progress));
   std::string trace = "matrix,iteration,relative_error\n";
+  std::uint64_t resumed = 0;
   compress::CompressorOptions compressing{
       .threads = threads,
       .moments = known.moments.empty() ? nullptr : &known.moments,
       .trace = {},
+      .taken_over = [&resumed](const std::string&) { ++resumed; },
+      .resume = options.resume,
       .allow_nonfinite = options.allow_nonfinite};
   if (!options.trace_file.empty()) {
     compressing.trace = [&trace](const std::string& name, const std::vector<double>& errors) {
@@ -77,6 +80,7 @@ Result<CompressReport> compress_model(const std::string& source, const std::stri
       .seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
       .peak_rss_bytes = api::peak_rss_bytes(),
+      .resumed_matrices = resumed,
       .nonfinite_weights = packed::count_nonfinite_weights(manifest),
       .nonfinite_tensors = nonfinite.size(),
       .first_nonfinite_tensor = nonfinite.empty() ? "" : nonfinite.begin()->first};

@@ -18,15 +18,27 @@ AtomicDirectory::~AtomicDirectory() {
   if (!partial_.empty()) std::filesystem::remove_all(partial_, ignored);
 }
 
+namespace {
+
+std::filesystem::path clean_of(const std::filesystem::path& target) {
+  const std::filesystem::path clean = target.lexically_normal();
+  return clean.has_filename() ? clean : clean.parent_path();  // "out/" names the same directory
+}
+
+}  // namespace
+
+std::filesystem::path AtomicDirectory::partial_of(const std::filesystem::path& target) {
+  return clean_of(target).string() + ".partial";
+}
+
 Result<AtomicDirectory> AtomicDirectory::create(const std::filesystem::path& target) {
-  std::filesystem::path clean = target.lexically_normal();
-  if (!clean.has_filename()) clean = clean.parent_path();  // "out/" names the same directory
+  const std::filesystem::path clean = clean_of(target);
   std::error_code error;
   if (std::filesystem::exists(clean, error)) {
     return fail(ErrorCode::kInvalidArgument,
                 "{}: exists already; choose another name or remove it first", clean.string());
   }
-  const std::filesystem::path partial = clean.string() + ".partial";
+  const std::filesystem::path partial = partial_of(target);
   std::filesystem::remove_all(partial, error);
   if (!std::filesystem::create_directories(partial, error)) {
     return fail(ErrorCode::kIo, "{}: cannot create: {}", partial.string(), error.message());

@@ -20,6 +20,12 @@ class AtomicDirectory {
   AtomicDirectory& operator=(const AtomicDirectory&) = delete;
   ~AtomicDirectory();
 
+  /// `<target>.partial`, whatever slashes the target ends with.
+  [[nodiscard]] static std::filesystem::path partial_of(const std::filesystem::path& target);
+
+  /// Leaves the partial directory where it is instead of removing it.
+  void keep() noexcept { partial_.clear(); }
+
   /// Where to write until commit().
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return partial_; }
   /// Makes entries durable and renames. The last call.

@@ -65,6 +65,10 @@ Status AtomicFile::write(std::string_view text) {
   return write(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
+void AtomicFile::keep() noexcept {
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+}
+
 Status AtomicFile::commit() {
   if (::fsync(descriptor_) != 0 || ::rename(partial_path().c_str(), path_.c_str()) != 0) {
     return fail(ErrorCode::kIo, "{}: cannot finish: {}", path_.string(), std::strerror(errno));
@@ -77,6 +81,14 @@ Status write_file_atomically(const std::filesystem::path& path, std::string_view
   TRINE_ASSIGN_OR_RETURN(auto file, AtomicFile::create(path));
   TRINE_RETURN_IF_ERROR(file.write(text));
   return file.commit();
+}
+
+Status require_space(const std::filesystem::path& directory, std::uint64_t bytes) {
+  std::error_code error;
+  const auto space = std::filesystem::space(directory, error);
+  if (error || space.available >= bytes) return {};  // a system that cannot say is given a try
+  return fail(ErrorCode::kIo, "{}: needs {} bytes, {} are free", directory.string(), bytes,
+              space.available);
 }
 
 Status sync_directory(const std::filesystem::path& directory) {

@@ -31,6 +31,8 @@ class AtomicFile {
 
   [[nodiscard]] Status write(std::span<const std::uint8_t> bytes);
   [[nodiscard]] Status write(std::string_view text);
+  /// Leaves the partial file where it is instead of removing it. The last call on this object.
+  void keep() noexcept;
   /// fsync and rename to the final path. The last call on this object.
   [[nodiscard]] Status commit();
 
@@ -45,6 +47,9 @@ class AtomicFile {
 /// The whole of a small file at once: create, write, commit.
 [[nodiscard]] Status write_file_atomically(const std::filesystem::path& path,
                                            std::string_view text);
+
+/// kIo, with both figures, when the file system of `directory` has less than `bytes` free.
+[[nodiscard]] Status require_space(const std::filesystem::path& directory, std::uint64_t bytes);
 
 /// Makes a directory's entries durable: a rename inside it survives a power cut.
 [[nodiscard]] Status sync_directory(const std::filesystem::path& directory);

@@ -14,6 +14,8 @@
 namespace trine::base {
 
 using Json = nlohmann::json;
+/// The same with the fields of an object in the order of the text, where that means something.
+using OrderedJson = nlohmann::ordered_json;
 
 inline constexpr std::size_t kMaxJsonBytes = 64u << 20;  ///< a config is kB, an index a few MB
 inline constexpr int kMaxJsonDepth = 64;
@@ -21,6 +23,11 @@ inline constexpr int kMaxJsonDepth = 64;
 /// Parses `text` as one JSON value. kMalformed, with `name` in the sentence, for syntax errors,
 /// duplicate keys, invalid UTF-8, nesting above kMaxJsonDepth or more than kMaxJsonBytes.
 [[nodiscard]] Result<Json> parse_json(std::string_view text, std::string_view name);
+
+/// The same in the order of the text; time grows with the text alone, however many fields an
+/// object has.
+[[nodiscard]] Result<OrderedJson> parse_ordered_json(std::string_view text,
+                                                     std::string_view name);
 
 /// parse_json of a whole file; kNotFound or kIo when it cannot be read.
 [[nodiscard]] Result<Json> read_json_file(const std::filesystem::path& path);

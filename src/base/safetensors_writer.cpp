@@ -102,8 +102,12 @@ std::array<std::uint8_t, 8> little_endian(std::uint64_t value) {
 }  // namespace
 
 SafetensorsWriter::SafetensorsWriter(AtomicFile file, std::string name,
-                                     std::vector<TensorEntry> tensors)
-    : file_(std::move(file)), name_(std::move(name)), tensors_(std::move(tensors)) {
+                                     std::vector<TensorEntry> tensors,
+                                     std::uint64_t header_bytes)
+    : file_(std::move(file)),
+      name_(std::move(name)),
+      tensors_(std::move(tensors)),
+      position_(header_bytes) {
   skip_full_tensors();
 }
 
@@ -119,7 +123,8 @@ Result<SafetensorsWriter> SafetensorsWriter::create(
   TRINE_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::create(path));
   TRINE_RETURN_IF_ERROR(file.write(little_endian(text.size())));
   TRINE_RETURN_IF_ERROR(file.write(text));
-  return SafetensorsWriter(std::move(file), path.string(), std::move(*tensors));
+  return SafetensorsWriter(std::move(file), path.string(), std::move(*tensors),
+                           sizeof(std::uint64_t) + text.size());
 }
 
 void SafetensorsWriter::skip_full_tensors() {
@@ -143,6 +148,7 @@ Status SafetensorsWriter::append(std::span<const std::uint8_t> bytes) {
   }
   TRINE_RETURN_IF_ERROR(file_.write(bytes));
   written_bytes_ += bytes.size();
+  position_ += bytes.size();
   skip_full_tensors();
   return {};
 }

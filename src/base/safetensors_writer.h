@@ -42,12 +42,19 @@ class SafetensorsWriter {
   /// kInvalidArgument when they reach beyond its end, so a wrong size shows at its own tensor.
   [[nodiscard]] Status append(std::span<const std::uint8_t> bytes);
 
+  /// Bytes of the file so far: where the next append() goes.
+  [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
+
+  /// Leaves `<path>.partial` where it is. The last call.
+  void keep() noexcept { file_.keep(); }
+
   /// Makes the file visible and durable under its path (fsync, rename). The last call.
   /// kInvalidArgument, naming the tensor, when bytes are missing.
   [[nodiscard]] Status finish();
 
  private:
-  SafetensorsWriter(AtomicFile file, std::string name, std::vector<TensorEntry> tensors);
+  SafetensorsWriter(AtomicFile file, std::string name, std::vector<TensorEntry> tensors,
+                    std::uint64_t header_bytes);
   void skip_full_tensors();
 
   AtomicFile file_;
@@ -55,6 +62,7 @@ class SafetensorsWriter {
   std::vector<TensorEntry> tensors_;  ///< in the order of the plan
   std::size_t current_ = 0;           ///< index of the tensor being written
   std::size_t written_bytes_ = 0;     ///< of that tensor
+  std::uint64_t position_ = 0;        ///< in the file
 };
 
 }  // namespace trine::base

@@ -13,7 +13,9 @@ DeclareCommand declare_verify;
 DeclareCommand declare_eval;
 DeclareCommand declare_certify;
 DeclareCommand declare_generate;
+DeclareCommand declare_chat;
 DeclareCommand declare_bench;
+DeclareCommand declare_serve;
 
 namespace {
 
@@ -27,6 +29,8 @@ constexpr std::array kCommands = {
     Command{"eval", "Measure perplexity and closeness to the original", declare_eval},
     Command{"certify", "Bound what packing can change, and check it on text", declare_certify},
     Command{"generate", "Continue a prompt", declare_generate},
+    Command{"chat", "Talk with a model", declare_chat},
+    Command{"serve", "Serve a model over HTTP, in OpenAI's dialect", declare_serve},
     Command{"bench", "Time prefill and decode beside the machine's limit", declare_bench},
 };
 

@@ -41,6 +41,7 @@ Status run_compress(const Options& options, Output& output) {
                      {"peak_rss_bytes", report->peak_rss_bytes},
                      {"weight_error", report->weight_error},
                      {"compressed_matrix_bytes", report->compressed_matrix_bytes},
+                     {"resumed_matrices", report->resumed_matrices},
                      {"nonfinite_weights", report->nonfinite_weights}};
   const double ratio =
       static_cast<double>(report->original_bytes) / static_cast<double>(report->stored_bytes);
@@ -76,6 +77,9 @@ std::function<Status(Output&)> declare_compress(CLI::App& app) {
       "--allow-nonfinite", options->compress.allow_nonfinite,
       "Compress a model with infinities or NaNs instead of refusing it: they are packed "
       "as 0, copied in what is not packed, and counted in trine.json");
+  app.add_flag("--resume", options->compress.resume,
+               "Go on where a run to the same OUT was interrupted: finished matrices are taken "
+               "over where model, plan and statistics are the same");
   add_threads_option(app, options->compress.threads);
   add_json_option(app);
   app.footer(
@@ -83,6 +87,7 @@ std::function<Status(Output&)> declare_compress(CLI::App& app) {
       "  trine compress models/tiny-mixtral tiny-3bit\n"
       "  trine compress models/tiny-mixtral tiny-3.0 --bits-per-weight 3.0\n"
       "  trine compress models/tiny-mixtral tiny-4bit --preset rtn-4bit --group-size 128\n"
+      "  trine compress big-model big-3bit --plan plan.json --resume\n"
       "Attention and experts are packed; routers, norms, embeddings and the head keep 16 "
       "bits.\n"
       "The output is the same for any number of threads.");

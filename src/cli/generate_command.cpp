@@ -60,25 +60,11 @@ Status run_generate(const Options& options, Output& output) {
 DeclareCommand declare_generate;
 std::function<Status(Output&)> declare_generate(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  GenerateOptions& generate = options->generate;
   add_model_argument(app, options->model);
   app.add_option("--prompt", options->prompt,
                  "Text to continue, or to answer for an encoder–decoder model")
       ->required();
-  app.add_option("--max-tokens", generate.max_tokens, "Stop after this many tokens")
-      ->capture_default_str();
-  app.add_option("--temperature", generate.temperature, "0 always takes the most likely token")
-      ->capture_default_str();
-  app.add_option("--top-k", generate.top_k, "Keep the k most likely tokens; 0 keeps all")
-      ->capture_default_str();
-  app.add_option("--top-p", generate.top_p, "Keep the smallest set with this much probability")
-      ->capture_default_str();
-  app.add_option("--min-p", generate.min_p, "Drop tokens below this share of the most likely")
-      ->capture_default_str();
-  app.add_option("--repetition-penalty", generate.repetition_penalty,
-                 "Above 1 makes tokens already seen less likely")
-      ->capture_default_str();
-  app.add_option("--seed", generate.seed, "Same seed, same text")->capture_default_str();
+  add_sampling_options(app, options->generate);
   add_engine_options(app, options->engine);
   add_json_option(app);
   app.footer(

@@ -15,5 +15,7 @@ void add_model_argument(CLI::App& app, std::string& model);
 void add_threads_option(CLI::App& app, int& threads);
 /// --threads and --isa
 void add_engine_options(CLI::App& app, EngineOptions& options);
+/// --max-tokens, --temperature, --seed and what else chooses tokens
+void add_sampling_options(CLI::App& app, GenerateOptions& generate);
 
 }  // namespace trine::cli

@@ -8,6 +8,7 @@
 #include "compress/matrix_compressor.h"
 #include "compress/widened_weights.h"
 #include "models/stored_weights.h"
+#include "packed/journal.h"
 #include "packed/packed_writer.h"
 
 namespace trine::compress {
@@ -18,6 +19,8 @@ using checkpoint::StoredTensor;
 /// One matrix on its way through a wave.
 struct InFlight {
   const MatrixSpec* spec = nullptr;
+  std::string key{};         ///< see key_of()
+  bool is_finished = false;  ///< taken over from an earlier run
   std::vector<float> values{};
   Result<CompressedMatrix> compressed = fail(ErrorCode::kInvalidArgument, "not compressed");
 };
@@ -39,7 +42,19 @@ class Run {
   }
 
   Result<packed::Manifest> write(const std::filesystem::path& target) {
+    if (options_.resume) {
+      TRINE_ASSIGN_OR_RETURN(earlier_, packed::EarlierRun::take(target));
+    }
     TRINE_ASSIGN_OR_RETURN(auto writer, packed::PackedWriter::create(target, tensor_plans()));
+    const Status written = write_all(writer);
+    if (!written && written.error().code == ErrorCode::kIo) writer.keep();
+    if (!written) return tl::unexpected<Error>(written.error());
+    packed::EarlierRun::discard(target);
+    return std::move(manifest_);
+  }
+
+ private:
+  Status write_all(packed::PackedWriter& writer) {
     for (std::size_t first = 0; first < matrices_.size();) {
       const std::size_t count = wave_length(first);
       TRINE_RETURN_IF_ERROR(write_wave(std::span(matrices_).subspan(first, count), writer));
@@ -53,11 +68,9 @@ class Run {
       TRINE_RETURN_IF_ERROR(writer.copy_companion(source_.directory() / companion));
     }
     describe();
-    TRINE_RETURN_IF_ERROR(writer.finish(source_.config(), manifest_));
-    return std::move(manifest_);
+    return writer.finish(source_.config(), manifest_);
   }
 
- private:
   [[nodiscard]] static std::size_t size_of(const MatrixSpec& matrix) {
     return matrix.out_features * matrix.in_features;
   }
@@ -106,11 +119,44 @@ class Run {
     matrix.spec = &spec;
     // Before the matrix is read, because reading lets go of the pages.
     for (const std::string& name : models::tensors_of(spec)) take_hash(*tensors_.at(name));
+    matrix.key = key_of(spec);
     TRINE_ASSIGN_OR_RETURN(WidenedWeights weights,
                            read_widened(source_, spec, nonfinite(), options_.threads));
     if (weights.nonfinite > 0) manifest_.nonfinite[spec.name] = weights.nonfinite;
+    if (take_over(matrix)) return {};
     matrix.values = std::move(weights.values);
     return {};
+  }
+
+  /// Hash of everything the bytes of a matrix depend on.
+  [[nodiscard]] std::string key_of(const MatrixSpec& spec) const {
+    std::string all =
+        fmt::format("{}\n{}\n[{}, {}]\n{}\n{}\n", TRINE_VERSION, spec.name, spec.out_features,
+                    spec.in_features, plan::to_json(plan_.matrices.at(spec.name)).dump(),
+                    plan_.statistics_xxh3);
+    for (const std::string& name : models::tensors_of(spec)) {
+      all += name + ":" + base::to_hex(source_hashes_.at(name)) + "\n";
+    }
+    return base::to_hex(
+        base::xxh3(std::span(reinterpret_cast<const std::uint8_t*>(all.data()), all.size())));
+  }
+
+  /// True when an earlier run had finished the matrix.
+  bool take_over(InFlight& matrix) const {
+    const packed::FinishedMatrix* finished = earlier_.find(matrix.spec->name, matrix.key);
+    if (finished == nullptr) return false;
+    auto pieces = earlier_.read(*finished);
+    const std::size_t expected = plan_.matrices.at(matrix.spec->name).rank == 0 ? 1 : 3;
+    if (!pieces || pieces->size() != expected) return false;
+    CompressedMatrix compressed{.error = {finished->squared_error, finished->squared_norm},
+                                .trace = finished->trace};
+    compressed.blocks = std::move((*pieces)[0]);
+    if (expected == 3) {
+      compressed.factors = {std::move((*pieces)[1]), std::move((*pieces)[2])};
+    }
+    matrix.compressed = std::move(compressed);
+    matrix.is_finished = true;
+    return true;
   }
 
   [[nodiscard]] Nonfinite nonfinite() const {
@@ -118,6 +164,7 @@ class Run {
   }
 
   void compress(InFlight& matrix, int threads) const {
+    if (matrix.is_finished) return;
     const MatrixSpec& spec = *matrix.spec;
     matrix.compressed =
         compress_matrix(spec.name, {spec.out_features, spec.in_features, matrix.values},
@@ -158,11 +205,19 @@ class Run {
     manifest_.totals.compressed_matrix_bytes += record.stored_bytes();
     manifest_.totals.compressed_matrix_weights += size_of(spec);
     manifest_.matrices[spec.name] = std::move(record);
-    TRINE_RETURN_IF_ERROR(writer.append(compressed.blocks));
-    if (!compressed.factors.left.empty()) {
-      TRINE_RETURN_IF_ERROR(writer.append(compressed.factors.left));
-      TRINE_RETURN_IF_ERROR(writer.append(compressed.factors.right));
+    packed::FinishedMatrix finished{.name = spec.name,
+                                    .key = matrix.key,
+                                    .squared_error = compressed.error.error,
+                                    .squared_norm = compressed.error.weights,
+                                    .trace = compressed.trace};
+    for (const auto* bytes :
+         {&compressed.blocks, &compressed.factors.left, &compressed.factors.right}) {
+      if (bytes->empty()) continue;
+      TRINE_ASSIGN_OR_RETURN(auto piece, writer.append(*bytes));
+      finished.pieces.push_back(std::move(piece));
     }
+    TRINE_RETURN_IF_ERROR(writer.note(finished));
+    if (matrix.is_finished && options_.taken_over) options_.taken_over(spec.name);
     if (options_.trace) options_.trace(spec.name, compressed.trace);
     report(spec.name, size_of(spec));
     return {};
@@ -215,6 +270,7 @@ class Run {
   std::uint64_t total_weights_ = 0;
   std::uint64_t done_weights_ = 0;
   SquaredError total_error_{};
+  packed::EarlierRun earlier_{};
   packed::Manifest manifest_{};
 };
 

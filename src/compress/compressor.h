@@ -25,11 +25,16 @@ struct CompressorOptions {
   /// What is known of the inputs of each matrix, by its name; null: nothing.
   const std::map<std::string, InputMoments>* moments = nullptr;
   TraceSink trace{};
+  std::function<void(const std::string& name)> taken_over{};  ///< see resume
+  bool resume = false;  ///< take over what an interrupted run to the same target had finished
   bool allow_nonfinite = false;  ///< infinities and NaNs are packed as 0 and counted
 };
 
 /// Quantizes and packs every compressible matrix of `source` as `plan` says, copies everything
-/// else, and writes a packed model to `target`, which must not exist. Memory: the largest matrix a
+/// else, and writes a packed model to `target`, which must not exist. A run that is killed, or
+/// fails because the disk is full, leaves `<target>.partial`; with `resume` its matrices are taken
+/// over where source, plan, statistics and version are the same, and the result has the bytes of
+/// a run without interruption. Memory: the largest matrix a
 /// few times over, whatever the size of the model.
 /// kInvalidArgument or kUnsupported names the matrix and field of an impossible entry.
 /// An infinity or NaN is kMalformed, with the tensor's name, unless the options allow them; then

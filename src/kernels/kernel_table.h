@@ -36,6 +36,20 @@ struct OutputRows {
   std::size_t stride = 0;
 };
 
+/// Rows of dense weights, element type by the function; `row_bytes` apart, maybe unaligned.
+struct WeightRows {
+  const std::uint8_t* data = nullptr;
+  std::size_t row_bytes = 0;
+  std::size_t num_rows = 0;
+};
+
+/// fp32 rows; row r begins at data + r · stride.
+struct InputRows {
+  const float* data = nullptr;
+  std::size_t stride = 0;
+  std::size_t num_rows = 0;
+};
+
 /// The functions of one instruction set. All are noexcept, allocate nothing, check nothing, and
 /// give each output the same value however rows and tokens are divided among calls. The scalar
 /// table defines what is correct: it multiplies the dequantized weight (code − zero)·scale by
@@ -67,9 +81,27 @@ struct KernelTable {
   float (*dot_bf16)(const std::uint8_t* weights, const float* input,
                     std::size_t count) noexcept;
 
+  /// output[t, r] = Σ_i weights[r, i] · inputs[t, i] over `count` elements for every row r and
+  /// input t. An output is the same in any company; it may differ from dot_…, which sums in
+  /// another order.
+  void (*dots_f32)(WeightRows weights, InputRows inputs, std::size_t count,
+                   const OutputRows& output) noexcept;
+  void (*dots_f16)(WeightRows weights, InputRows inputs, std::size_t count,
+                   const OutputRows& output) noexcept;
+  void (*dots_bf16)(WeightRows weights, InputRows inputs, std::size_t count,
+                    const OutputRows& output) noexcept;
+
+  /// output[r, i] += Σ_k factors[r, k] · values[k, i] for i below `width`, k in ascending order,
+  /// as many as there are values; each output is the same in any company.
+  void (*add_weighted)(InputRows factors, InputRows values, std::size_t width,
+                       const OutputRows& output) noexcept;
+
   /// Exact conversion of `count` 16-bit floats; `source` may be unaligned.
   void (*widen_f16)(const std::uint8_t* source, float* target, std::size_t count) noexcept;
   void (*widen_bf16)(const std::uint8_t* source, float* target, std::size_t count) noexcept;
+
+  /// To the nearest 16-bit float, ties to even; `target` may be unaligned.
+  void (*narrow_f16)(const float* source, std::uint8_t* target, std::size_t count) noexcept;
 
   /// Reads all bytes and folds them into a value nobody needs: the speed limit of every kernel.
   std::uint64_t (*read_all)(const std::uint8_t* bytes, std::size_t count) noexcept;

@@ -53,9 +53,11 @@ std::vector<base::TensorPlan> matrix_tensor_plans(std::string_view name,
   return plans;
 }
 
-PackedWriter::PackedWriter(base::AtomicDirectory directory,
+PackedWriter::PackedWriter(base::AtomicDirectory directory, Journal journal,
                            std::vector<base::TensorPlan> tensors, std::uint64_t max_shard_bytes)
-    : directory_(std::move(directory)), tensors_(std::move(tensors)) {
+    : directory_(std::move(directory)),
+      journal_(std::move(journal)),
+      tensors_(std::move(tensors)) {
   std::uint64_t shard_bytes = 0;
   for (std::size_t index = 0; index < tensors_.size(); ++index) {
     const std::uint64_t bytes = bytes_of(tensors_[index]);
@@ -76,7 +78,12 @@ Result<PackedWriter> PackedWriter::create(const std::filesystem::path& directory
                                           std::vector<base::TensorPlan> tensors,
                                           std::uint64_t max_shard_bytes) {
   TRINE_ASSIGN_OR_RETURN(auto target, base::AtomicDirectory::create(directory));
-  return PackedWriter(std::move(target), std::move(tensors), max_shard_bytes);
+  std::uint64_t total_bytes = 0;
+  for (const base::TensorPlan& tensor : tensors) total_bytes += bytes_of(tensor);
+  TRINE_RETURN_IF_ERROR(base::require_space(target.path(), total_bytes));
+  TRINE_ASSIGN_OR_RETURN(auto journal, Journal::create(target.path()));
+  return PackedWriter(std::move(target), std::move(journal), std::move(tensors),
+                      max_shard_bytes);
 }
 
 Status PackedWriter::open_shard() {
@@ -92,20 +99,27 @@ Status PackedWriter::open_shard() {
   return {};
 }
 
-Status PackedWriter::append(std::span<const std::uint8_t> bytes) {
+Result<StoredPiece> PackedWriter::append(std::span<const std::uint8_t> bytes) {
   check(next_tensor_ < tensors_.size(),
         "PackedWriter::append: every tensor is written already");
   const base::TensorPlan& tensor = tensors_[next_tensor_];
   check(bytes.size() == bytes_of(tensor), "PackedWriter::append: size differs from the plan");
   if (!shard_) TRINE_RETURN_IF_ERROR(open_shard());
+  StoredPiece piece{shards_[next_shard_ - 1].file, shard_->position(), bytes.size(),
+                    base::to_hex(base::xxh3(bytes))};
   TRINE_RETURN_IF_ERROR(shard_->append(bytes));
-  checksums_[tensor.name] = base::to_hex(base::xxh3(bytes));
+  checksums_[tensor.name] = piece.xxh3;
   stored_bytes_ += bytes.size();
   if (++next_tensor_ == shards_[next_shard_ - 1].end) {
     TRINE_RETURN_IF_ERROR(shard_->finish());
     shard_.reset();
   }
-  return {};
+  return piece;
+}
+
+void PackedWriter::keep() noexcept {
+  if (shard_) shard_->keep();
+  directory_.keep();
 }
 
 Status PackedWriter::copy_companion(const std::filesystem::path& source) {
@@ -148,6 +162,7 @@ Status PackedWriter::finish(base::Json config, Manifest& manifest) {
   TRINE_RETURN_IF_ERROR(write_json("model.safetensors.index.json", index_json()));
   TRINE_RETURN_IF_ERROR(write_json(kManifestFile, to_json(manifest)));
   TRINE_RETURN_IF_ERROR(write_json("config.json", config));
+  TRINE_RETURN_IF_ERROR(journal_.remove());
   return directory_.commit();
 }
 

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "base/safetensors_writer.h"
+#include "packed/journal.h"
 #include "packed/manifest.h"
 
 namespace trine::packed {
@@ -34,13 +35,20 @@ class PackedWriter {
  public:
   /// @param tensors everything to be stored, packed matrices with their factors first: each
   ///        of their sizes is a multiple of 64 bytes, so in every shard they then lie aligned.
-  /// kInvalidArgument when the directory exists.
+  /// kInvalidArgument when the directory exists, kIo when the disk has too little space.
   [[nodiscard]] static Result<PackedWriter> create(
       const std::filesystem::path& directory, std::vector<base::TensorPlan> tensors,
       std::uint64_t max_shard_bytes = kMaxShardBytes);
 
   /// The bytes of the next tensor of the plan. Their checksum goes into the manifest.
-  [[nodiscard]] Status append(std::span<const std::uint8_t> bytes);
+  /// @return where they are.
+  [[nodiscard]] Result<StoredPiece> append(std::span<const std::uint8_t> bytes);
+
+  /// Notes that a matrix is written, for a later run should this one not finish.
+  [[nodiscard]] Status note(const FinishedMatrix& matrix) { return journal_.add(matrix); }
+
+  /// Leaves what is written for a later run. The last call.
+  void keep() noexcept;
 
   /// Copies one file of the original, unchanged.
   [[nodiscard]] Status copy_companion(const std::filesystem::path& source);
@@ -56,13 +64,14 @@ class PackedWriter {
     std::size_t end = 0;
   };
 
-  PackedWriter(base::AtomicDirectory directory, std::vector<base::TensorPlan> tensors,
-               std::uint64_t max_shard_bytes);
+  PackedWriter(base::AtomicDirectory directory, Journal journal,
+               std::vector<base::TensorPlan> tensors, std::uint64_t max_shard_bytes);
   [[nodiscard]] Status open_shard();
   [[nodiscard]] Status write_json(const char* file, const base::Json& json) const;
   [[nodiscard]] base::Json index_json() const;
 
   base::AtomicDirectory directory_;
+  Journal journal_;
   std::vector<base::TensorPlan> tensors_;
   std::vector<Shard> shards_{};
   std::size_t next_tensor_ = 0;

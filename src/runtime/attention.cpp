@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/linalg/blas.h"
+#include "runtime/steady_attention.h"
 
 namespace trine::runtime {
 namespace {
@@ -33,36 +34,6 @@ std::vector<Task> divide(std::span<const AttentionRows> sequences, std::size_t n
   return tasks;
 }
 
-/// softmax of scores[first, last) and the sink, zeros elsewhere in [0, count).
-void masked_softmax(float* scores, std::size_t first, std::size_t last, std::size_t count,
-                    float sink) {
-  const float largest = std::max(sink, *std::max_element(scores + first, scores + last));
-  float sum = std::exp(sink - largest);
-  for (std::size_t i = first; i < last; ++i) {
-    scores[i] = std::exp(scores[i] - largest);
-    sum += scores[i];
-  }
-  std::fill(scores, scores + first, 0.0f);
-  std::fill(scores + last, scores + count, 0.0f);
-  for (std::size_t i = first; i < last; ++i) scores[i] /= sum;
-}
-
-/// Keys [begin, end) of a sequence.
-struct KeyRange {
-  std::size_t begin;
-  std::size_t end;
-};
-
-/// Keys that row `row` of a sequence's new ones sees.
-KeyRange keys_seen(const AttentionShape& shape, const AttentionRows& sequence,
-                   std::size_t row) {
-  if (!shape.is_causal) return {0, sequence.num_keys};
-  // A row sees itself and what came before, as far as its window reaches.
-  const std::size_t end = sequence.num_keys - sequence.num_rows + row + 1;
-  const std::size_t window = shape.sliding_window.value_or(end);
-  return {end > window ? end - window : 0, end};
-}
-
 void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
               const float* queries, float* outputs) {
   const AttentionRows& sequence = *task.sequence;
@@ -79,8 +50,9 @@ void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
   float* scores = compute.thread_scratch(task.num_rows * width);
   const std::size_t row_index = sequence.first_row + task.first_row;
   const float* rows = queries + row_index * query_width + task.head * shape.head_dim;
-  const float* keys = sequence.keys + first * key_width + key_head * shape.head_dim;
-  const float* values = sequence.values + first * value_width + key_head * shape.v_head_dim;
+  const float* keys = sequence.source.keys + first * key_width + key_head * shape.head_dim;
+  const float* values =
+      sequence.source.values + first * value_width + key_head * shape.v_head_dim;
   kernels::multiply_transposed(task.num_rows, width, shape.head_dim,
                                static_cast<float>(shape.softmax_scale), {rows, query_width},
                                {keys, key_width}, {scores, width});
@@ -94,7 +66,7 @@ void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
       shape.relative_bias->add(task.head, position, seen.begin, seen.end - seen.begin,
                                mine + seen.begin - first);
     }
-    masked_softmax(mine, seen.begin - first, seen.end - first, width, sink);
+    masked_softmax(mine, {seen.begin - first, seen.end - first}, width, sink);
   }
   kernels::multiply(
       task.num_rows, shape.v_head_dim, width, {scores, width}, {values, value_width},
@@ -103,8 +75,36 @@ void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
 
 }  // namespace
 
+void masked_softmax(float* scores, KeyRange seen, std::size_t count, float sink) {
+  const auto [first, last] = seen;
+  const float largest = std::max(sink, *std::max_element(scores + first, scores + last));
+  float sum = std::exp(sink - largest);
+  for (std::size_t i = first; i < last; ++i) {
+    scores[i] = std::exp(scores[i] - largest);
+    sum += scores[i];
+  }
+  std::fill(scores, scores + first, 0.0f);
+  std::fill(scores + last, scores + count, 0.0f);
+  for (std::size_t i = first; i < last; ++i) scores[i] /= sum;
+}
+
+KeyRange keys_seen(const AttentionShape& shape, const AttentionRows& sequence,
+                   std::size_t row) {
+  if (!shape.is_causal) return {0, sequence.num_keys};
+  // A row sees itself and what came before, as far as its window reaches.
+  const std::size_t end = sequence.num_keys - sequence.num_rows + row + 1;
+  const std::size_t window = shape.sliding_window.value_or(end);
+  return {end > window ? end - window : 0, end};
+}
+
 void attend(Compute& compute, const AttentionShape& shape,
             std::span<const AttentionRows> sequences, const float* queries, float* outputs) {
+  const bool has_pages = std::any_of(sequences.begin(), sequences.end(), [](const auto& rows) {
+    return rows.source.pool != nullptr;
+  });
+  if (has_pages || compute.is_steady()) {
+    return attend_steadily(compute, shape, sequences, queries, outputs);
+  }
   const std::vector<Task> tasks = divide(sequences, shape.num_heads);
   std::size_t multiplications = 0;
   for (const AttentionRows& sequence : sequences) {

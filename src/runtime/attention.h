@@ -6,6 +6,7 @@
 #include <span>
 
 #include "runtime/compute.h"
+#include "runtime/kv_cache.h"
 #include "runtime/relative_bias.h"
 
 namespace trine::runtime {
@@ -28,15 +29,16 @@ struct AttentionShape {
 /// The new tokens of one sequence in a step. Causal attention, windows and relative biases take
 /// the last num_rows keys for those of the rows themselves.
 struct AttentionRows {
-  std::size_t first_row = 0;      ///< of this sequence in queries and outputs
-  std::size_t num_rows = 0;       ///< new tokens
-  std::size_t num_keys = 0;       ///< at least num_rows where keys are the tokens' own
-  const float* keys = nullptr;    ///< [num_keys, num_key_value_heads · head_dim]
-  const float* values = nullptr;  ///< likewise, v_head_dim wide
+  std::size_t first_row = 0;  ///< of this sequence in queries and outputs
+  std::size_t num_rows = 0;   ///< new tokens
+  std::size_t num_keys = 0;   ///< at least num_rows where keys are the tokens' own
+  KeysAndValues source{};
 };
 
 /// outputs[row, head] = Σ_k softmax(softmax_scale · q·k + bias) v over the positions the row may see.
 /// queries are [rows, num_heads · head_dim], outputs [rows, num_heads · v_head_dim]. fp32.
+/// Pages are read, and everything is when the Compute is steady, in a way that gives a row the same
+/// outputs whatever other rows come with it.
 void attend(Compute& compute, const AttentionShape& shape,
             std::span<const AttentionRows> sequences, const float* queries, float* outputs);
 

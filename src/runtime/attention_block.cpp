@@ -132,24 +132,20 @@ AttentionBlock::Projected AttentionBlock::project_latent(Compute& compute,
   return projected;
 }
 
-std::vector<AttentionRows> AttentionBlock::extend_caches(std::span<const SequenceStep> steps,
+std::vector<AttentionRows> AttentionBlock::extend_caches(const Compute& compute,
+                                                         std::span<const SequenceStep> steps,
                                                          const Projected& projected) const {
   const std::size_t key_width = shape_.num_key_value_heads * shape_.head_dim;
   const std::size_t value_width = shape_.num_key_value_heads * shape_.v_head_dim;
-  const std::size_t layer = place_.cache_layer;
   std::vector<AttentionRows> rows;
   std::size_t first = 0;
   for (const SequenceStep& step : steps) {
     const std::size_t count = step.token_ids.size();
     const std::size_t past = step.cache->length();
-    step.cache->extend(layer, count);
-    std::memcpy(step.cache->keys_at(layer, past), projected.keys.data() + first * key_width,
-                count * key_width * sizeof(float));
-    std::memcpy(step.cache->values_at(layer, past),
-                projected.values.data() + first * value_width,
-                count * value_width * sizeof(float));
-    rows.push_back({first, count, past + count, step.cache->keys_at(layer, 0),
-                    step.cache->values_at(layer, 0)});
+    const KeysAndValues all = step.cache->append(compute.kernels(), place_.cache_layer, count,
+                                                 projected.keys.data() + first * key_width,
+                                                 projected.values.data() + first * value_width);
+    rows.push_back({first, count, past + count, all});
     first += count;
   }
   return rows;
@@ -160,7 +156,7 @@ std::vector<float> AttentionBlock::apply(Compute& compute, const RotaryTable& ro
                                          const float* inputs, std::size_t num_tokens) const {
   const Projected projected = is_latent_ ? project_latent(compute, rotary, inputs, num_tokens)
                                          : project(compute, rotary, inputs, num_tokens);
-  const std::vector<AttentionRows> rows = extend_caches(steps, projected);
+  const std::vector<AttentionRows> rows = extend_caches(compute, steps, projected);
   AttentionShape shape = shape_;
   shape.sinks = sinks_;
   std::vector<float> attended(num_tokens * shape_.num_heads * shape_.v_head_dim);

@@ -51,7 +51,8 @@ class AttentionBlock {
                                   const float* inputs, std::size_t num_tokens) const;
   [[nodiscard]] Projected project_latent(Compute& compute, const RotaryTable& rotary,
                                          const float* inputs, std::size_t num_tokens) const;
-  [[nodiscard]] std::vector<AttentionRows> extend_caches(std::span<const SequenceStep> steps,
+  [[nodiscard]] std::vector<AttentionRows> extend_caches(const Compute& compute,
+                                                         std::span<const SequenceStep> steps,
                                                          const Projected& projected) const;
 
   AttentionPlace place_{};

@@ -55,7 +55,7 @@ std::vector<float> CrossAttention::apply(Compute& compute, std::span<const Seque
   for (const SequenceStep& step : steps) {
     const KvCache::Rows& memory = step.cache->memory(layer_);
     rows.push_back({first, step.token_ids.size(), step.cache->memory_length(),
-                    memory.keys.data(), memory.values.data()});
+                    KeysAndValues{memory.keys.data(), memory.values.data()}});
     first += step.token_ids.size();
   }
   std::vector<float> attended(num_tokens * o_proj_.in_features());

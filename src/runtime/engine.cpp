@@ -1,5 +1,6 @@
 #include "runtime/engine.h"
 
+#include <algorithm>
 #include <array>
 
 namespace trine::runtime {
@@ -47,7 +48,8 @@ std::vector<float> Engine::embed(std::span<const SequenceStep> steps) {
   for (const SequenceStep& step : steps) {
     const std::size_t past = step.cache->length();
     for (std::size_t i = 0; i < step.token_ids.size(); ++i) {
-      positions.push_back({past + i, past + step.token_ids.size()});
+      positions.push_back(
+          {past + i, std::max(past + step.token_ids.size(), step.whole_length)});
       embedded.resize(embedded.size() + hidden);
       embed_tokens_.read_row(compute_.kernels(), static_cast<std::size_t>(step.token_ids[i]),
                              embedded.data() + embedded.size() - hidden);

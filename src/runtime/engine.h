@@ -54,6 +54,10 @@ class Engine {
     compute_.set_input_observer(observer);
   }
 
+  /// From now on a token's results do not depend on what else is in its batch, nor on how a prompt
+  /// is divided among steps. See Compute::is_steady.
+  void set_steady(bool steady) noexcept { compute_.set_steady(steady); }
+
   [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] int threads() const noexcept { return compute_.threads(); }
   [[nodiscard]] const kernels::KernelTable& kernels() const noexcept {

@@ -19,6 +19,9 @@ constexpr std::size_t kTaskRows = 64;
 /// Up to this many tokens a dot product per output beats widening a panel for OpenBLAS.
 constexpr std::size_t kMostDotTokens = 3;
 
+/// Up to this many tokens widening as one goes beats widening a panel first; the sums are the same.
+constexpr std::size_t kMostSteadyTokens = 16;
+
 /// Some rows of one call's matrix.
 struct Task {
   const LinearCall* call;
@@ -121,6 +124,20 @@ void multiply_dots(const KernelTable& table, const TensorView& weights, const Ta
   }
 }
 
+/// As multiply_dots, for outputs that are the same in any company.
+void multiply_steady(const KernelTable& table, const TensorView& weights, const Task& task,
+                     const Inputs& inputs) {
+  const Linear& linear = *task.call->linear;
+  const std::size_t in_features = linear.in_features();
+  const std::size_t row_bytes = in_features * element_bytes(weights.dtype);
+  const auto dots = weights.dtype == DType::kF32   ? table.dots_f32
+                    : weights.dtype == DType::kF16 ? table.dots_f16
+                                                   : table.dots_bf16;
+  dots({weights.bytes.data() + task.first_row * row_bytes, row_bytes, task.num_rows},
+       {inputs.values, in_features, inputs.num_tokens}, in_features,
+       {task.call->output + task.first_row, linear.out_features()});
+}
+
 /// `count` values from element `first` on as fp32.
 void widen_values(const KernelTable& table, const TensorView& weights, std::size_t first,
                   std::size_t count, float* target) {
@@ -145,9 +162,17 @@ const float* fp32_panel(Compute& compute, const TensorView& weights, const Task&
   return panel;
 }
 
-void multiply_panel(const float* panel, const Task& task, const Inputs& inputs) {
+void multiply_panel(const Compute& compute, const float* panel, const Task& task,
+                    const Inputs& inputs) {
   const Linear& linear = *task.call->linear;
   const std::size_t in_features = linear.in_features();
+  if (compute.is_steady()) {
+    return compute.kernels().dots_f32(
+        {reinterpret_cast<const std::uint8_t*>(panel), in_features * sizeof(float),
+         task.num_rows},
+        {inputs.values, in_features, inputs.num_tokens}, in_features,
+        {task.call->output + task.first_row, linear.out_features()});
+  }
   kernels::multiply_transposed(inputs.num_tokens, task.num_rows, in_features, 1.0f,
                                {inputs.values, in_features}, {panel, in_features},
                                {task.call->output + task.first_row, linear.out_features()});
@@ -157,16 +182,19 @@ void multiply_encoded(Compute& compute, const RowReader& reader, const Task& tas
                       const Inputs& inputs) {
   float* panel = compute.thread_scratch(task.num_rows * task.call->linear->in_features());
   reader.read_rows(task.first_row, task.num_rows, panel);
-  multiply_panel(panel, task, inputs);
+  multiply_panel(compute, panel, task, inputs);
 }
 
 void multiply_dense(Compute& compute, const TensorView& weights, const Task& task,
                     const Inputs& inputs) {
-  if (inputs.num_tokens <= kMostDotTokens) {
+  if (compute.is_steady() && inputs.num_tokens <= kMostSteadyTokens) {
+    return multiply_steady(compute.kernels(), weights, task, inputs);
+  }
+  if (!compute.is_steady() && inputs.num_tokens <= kMostDotTokens) {
     return multiply_dots(compute.kernels(), weights, task, inputs);
   }
-  multiply_panel(fp32_panel(compute, weights, task, task.call->linear->in_features()), task,
-                 inputs);
+  multiply_panel(compute, fp32_panel(compute, weights, task, task.call->linear->in_features()),
+                 task, inputs);
 }
 
 void add_bias(const Task& task, const Inputs& inputs) {

@@ -48,7 +48,8 @@ struct LinearCall {
 
 /// Applies several matrices to the same inputs [num_tokens, in_features] in one parallel
 /// region: q, k, v share their input, so do gate and up. Results do not depend on the number of
-/// threads; for packed weights they do not depend on num_tokens either. The Compute's
+/// threads; for packed weights, and for all when the Compute is steady, they do not depend on
+/// num_tokens either. The Compute's
 /// InputObserver, if there is one, sees the calls and their inputs first.
 void multiply(Compute& compute, std::span<const LinearCall> calls, const float* inputs,
               std::size_t num_tokens);

@@ -44,6 +44,25 @@ TEST(AtomicFile, ShowsNothingBeforeCommit) {
   EXPECT_FALSE(fs::exists(directory.path() / "new.partial"));
 }
 
+TEST(AtomicFile, StaysForALaterRunWhenKept) {
+  const TemporaryDirectory directory;
+  auto file = AtomicFile::create(directory.path() / "new");
+  ASSERT_TRUE(file.has_value());
+  ASSERT_TRUE(file->write("half").has_value());
+  file->keep();
+  EXPECT_FALSE(fs::exists(directory.path() / "new"));
+  EXPECT_EQ(read_file(directory.path() / "new.partial"), "half");
+}
+
+TEST(RequireSpace, SaysHowMuchIsMissing) {
+  const TemporaryDirectory directory;
+  EXPECT_TRUE(require_space(directory.path(), 1).has_value());
+  const auto status = require_space(directory.path(), std::uint64_t{1} << 60);
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code, ErrorCode::kIo);
+  EXPECT_NE(status.error().message.find("needs 1152921504606846976 bytes"), std::string::npos);
+}
+
 TEST(AtomicFile, KeepsTheOldFileWhenAbandoned) {
   const TemporaryDirectory directory;
   const fs::path path = directory.path() / "kept";

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from program import MODEL, PROGRAM, SAMPLE, trine, trine_json
 
-COMMANDS = ["inspect", "calibrate", "compress", "verify", "eval", "generate", "bench"]
+COMMANDS = ["inspect", "calibrate", "compress", "verify", "eval", "generate", "chat", "serve", "bench"]
 
 
 def data_bytes(header: dict) -> int:

@@ -84,6 +84,97 @@ TEST_P(Dense, WideningIsExactForEveryBitPattern) {
   }
 }
 
+TEST_P(Dense, ManyDotsAreTheSameInAnyCompany) {
+  constexpr std::size_t kRows = 13, kInputs = 11;  // tiles of every width, and ragged ends
+  for (const std::size_t count : {1u, 8u, 37u, 256u}) {
+    SCOPED_TRACE(count);
+    const auto weights = testing_support::random_normal(kRows * count, 3);
+    const auto inputs = testing_support::random_normal(kInputs * count, 4);
+    const auto stored = stored_16(weights, true);
+    std::vector<float> together(kInputs * kRows);
+    GetParam()->dots_bf16({stored.data() + 1, 2 * count, kRows},
+                          {inputs.data(), count, kInputs}, count, {together.data(), kRows});
+    for (std::size_t input = 0; input < kInputs; ++input) {
+      const std::vector<float> mine(
+          inputs.begin() + static_cast<std::ptrdiff_t>(input * count),
+          inputs.begin() + static_cast<std::ptrdiff_t>((input + 1) * count));
+      for (std::size_t row = 0; row < kRows; ++row) {
+        float alone = 0.0f;
+        GetParam()->dots_bf16({stored.data() + 1 + 2 * row * count, 2 * count, 1},
+                              {mine.data(), count, 1}, count, {&alone, 1});
+        ASSERT_EQ(alone, together[input * kRows + row]) << "row " << row << " input " << input;
+        const auto weight = [&](std::size_t i) {
+          std::uint16_t bits = 0;
+          std::memcpy(&bits, stored.data() + 1 + 2 * (row * count + i), 2);
+          return bf16_to_float(bits);
+        };
+        expect_dot(alone, weight, mine);
+      }
+    }
+  }
+}
+
+TEST_P(Dense, DotsOfAllTypesAgree) {
+  constexpr std::size_t kRows = 5, kInputs = 6, kCount = 40;
+  std::vector<float> weights = testing_support::random_normal(kRows * kCount, 5);
+  for (float& weight : weights)
+    weight = f16_to_float(float_to_f16(weight));  // both can hold it
+  const auto inputs = testing_support::random_normal(kInputs * kCount, 6);
+  const auto half = stored_16(weights, false);
+  std::vector<float> from_f16(kRows * kInputs), from_f32(kRows * kInputs);
+  const InputRows rows{inputs.data(), kCount, kInputs};
+  GetParam()->dots_f16({half.data() + 1, 2 * kCount, kRows}, rows, kCount,
+                       {from_f16.data(), kRows});
+  GetParam()->dots_f32(
+      {reinterpret_cast<const std::uint8_t*>(weights.data()), 4 * kCount, kRows}, rows, kCount,
+      {from_f32.data(), kRows});
+  EXPECT_EQ(from_f16, from_f32);
+}
+
+TEST_P(Dense, WeightedSumsAreTheSameInAnyCompany) {
+  constexpr std::size_t kRows = 6, kValues = 9;
+  for (const std::size_t width : {1u, 8u, 29u}) {
+    SCOPED_TRACE(width);
+    const auto factors = testing_support::random_normal(kRows * kValues, 7);
+    const auto values = testing_support::random_normal(kValues * width, 8);
+    const auto start = testing_support::random_normal(kRows * width, 9);
+    std::vector<float> together = start;
+    GetParam()->add_weighted({factors.data(), kValues, kRows}, {values.data(), width, kValues},
+                             width, {together.data(), width});
+    for (std::size_t row = 0; row < kRows; ++row) {
+      std::vector<float> alone(start.begin() + static_cast<std::ptrdiff_t>(row * width),
+                               start.begin() + static_cast<std::ptrdiff_t>((row + 1) * width));
+      GetParam()->add_weighted({factors.data() + row * kValues, kValues, 1},
+                               {values.data(), width, kValues}, width, {alone.data(), width});
+      for (std::size_t i = 0; i < width; ++i) {
+        ASSERT_EQ(alone[i], together[row * width + i]);
+        double sum = start[row * width + i], magnitude = std::abs(sum);
+        for (std::size_t k = 0; k < kValues; ++k) {
+          const double product =
+              static_cast<double>(factors[row * kValues + k]) * values[k * width + i];
+          sum += product;
+          magnitude += std::abs(product);
+        }
+        // kValues fused sums, each rounded once.
+        EXPECT_NEAR(alone[i], sum, (kValues + 1) * std::ldexp(magnitude, -24));
+      }
+    }
+  }
+}
+
+TEST_P(Dense, NarrowingRoundsToNearestEven) {
+  std::vector<float> values = {0.0f,           -0.0f,    1.0f,   1.00048828125f,
+                               1.00146484375f, 65504.0f, 1e-7f,  6e-8f,
+                               -3.14159f,      2049.0f,  2051.0f};
+  std::vector<std::uint8_t> narrow(1 + 2 * values.size());
+  GetParam()->narrow_f16(values.data(), narrow.data() + 1, values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, narrow.data() + 1 + 2 * i, 2);
+    EXPECT_EQ(bits, float_to_f16(values[i])) << values[i];
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(EveryIsa, Dense,
                          testing::ValuesIn(runnable_tables().begin(), runnable_tables().end()),
                          [](const auto& tested) { return std::string(tested.param->name); });

@@ -55,7 +55,7 @@ struct Step {
       keys.push_back(uniform_values(random, total * key_width));
       values.push_back(uniform_values(random, total * value_width));
       rows.push_back(
-          {first_row, lengths.num_rows, total, keys.back().data(), values.back().data()});
+          {first_row, lengths.num_rows, total, {keys.back().data(), values.back().data()}});
       first_row += lengths.num_rows;
     }
     queries = uniform_values(random, first_row * shape.num_heads * shape.head_dim);
@@ -84,13 +84,13 @@ std::vector<double> expected_head(const Step& step, const AttentionRows& sequenc
   for (std::size_t seen = 0; seen < sequence.num_keys; ++seen) {
     if (shape.is_causal && seen > position) break;
     if (shape.sliding_window && position - seen >= *shape.sliding_window) continue;
-    const float* key = sequence.keys + seen * key_width + key_head * dim;
+    const float* key = sequence.source.keys + seen * key_width + key_head * dim;
     double score = 0.0;
     for (std::size_t i = 0; i < dim; ++i) score += double{query[i]} * key[i];
     const double weight = std::exp(score / std::sqrt(static_cast<double>(dim)));
     sum += weight;
-    const float* value =
-        sequence.values + (seen * shape.num_key_value_heads + key_head) * shape.v_head_dim;
+    const float* value = sequence.source.values +
+                         (seen * shape.num_key_value_heads + key_head) * shape.v_head_dim;
     for (std::size_t i = 0; i < output.size(); ++i) output[i] += weight * value[i];
   }
   for (double& value : output) value /= sum;

@@ -30,11 +30,11 @@ void expect_draws(const SamplerOptions& options, const std::vector<float>& logit
                   const std::vector<double>& expected,
                   const std::vector<std::int32_t>& seen = {}) {
   constexpr int kDraws = 100'000;
-  ASSERT_TRUE(check_sampler_options(options).has_value());
+  ASSERT_TRUE(check_sampler_options(options, 8).has_value());
   Sampler sampler(options);
   std::vector<int> counts(expected.size());
   for (int i = 0; i < kDraws; ++i) {
-    ++counts.at(static_cast<std::size_t>(sampler.sample(logits, seen)));
+    ++counts.at(static_cast<std::size_t>(sampler.sample(logits, {seen, {}})));
   }
   for (std::size_t token = 0; token < expected.size(); ++token) {
     const double probability = expected[token];
@@ -113,15 +113,15 @@ TEST(GreedySampler, TakesTheFirstOfTheMostLikely) {
   Sampler sampler({.temperature = 0.0});
   EXPECT_EQ(sampler.sample(known_logits(), {}), 1);
   const std::vector<float> tied = {1.0f, 2.0f, 2.0f};
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(sampler.sample(tied, {}), 1);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(sampler.sample(tied, {{}, {}}), 1);
 }
 
 TEST(GreedySampler, AppliesTheRepetitionPenalty) {
   Sampler sampler({.temperature = 0.0, .repetition_penalty = 3.0});
   const std::vector<float> logits = {2.0f, 1.0f, -1.0f};
   const std::vector<std::int32_t> seen = {0};
-  EXPECT_EQ(sampler.sample(logits, {}), 0);
-  EXPECT_EQ(sampler.sample(logits, seen), 1);  // 2 / 3 < 1
+  EXPECT_EQ(sampler.sample(logits, {{}, {}}), 0);
+  EXPECT_EQ(sampler.sample(logits, {seen, {}}), 1);  // 2 / 3 < 1
 }
 
 TEST(Sampler, IsReproducible) {
@@ -129,7 +129,7 @@ TEST(Sampler, IsReproducible) {
   const auto draw = [&](std::uint64_t seed) {
     Sampler sampler({.seed = seed});
     std::vector<std::int32_t> tokens;
-    for (int i = 0; i < 50; ++i) tokens.push_back(sampler.sample(logits, {}));
+    for (int i = 0; i < 50; ++i) tokens.push_back(sampler.sample(logits, {{}, {}}));
     return tokens;
   };
   EXPECT_EQ(draw(7), draw(7));
@@ -139,7 +139,7 @@ TEST(Sampler, IsReproducible) {
 TEST(SamplerOptions, AreCheckedByName) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto refused = [](const SamplerOptions& options, const char* name) {
-    expect_error(check_sampler_options(options), ErrorCode::kInvalidArgument,
+    expect_error(check_sampler_options(options, 8), ErrorCode::kInvalidArgument,
                  {name, "expected"});
   };
   for (const double bad : {-0.1, 100.5, nan}) refused({.temperature = bad}, "temperature");
@@ -150,7 +150,7 @@ TEST(SamplerOptions, AreCheckedByName) {
   }
   const SamplerOptions edges{
       .temperature = 0.0, .top_p = 1.0, .min_p = 1.0, .repetition_penalty = 100.0};
-  EXPECT_TRUE(check_sampler_options(edges).has_value());
+  EXPECT_TRUE(check_sampler_options(edges, 8).has_value());
 }
 
 }  // namespace

@@ -162,14 +162,12 @@ class Alternation {
 
   /// @param residual whitened.
   [[nodiscard]] std::vector<float> fitted_left(const std::vector<float>& residual) const {
-    const std::vector<float> right =
-        metric_.whitened(factors_.numbers.right, options_.threads);
+    const std::vector<float> right = metric_.whitened(factors_.numbers.right, options_.threads);
     std::vector<float> cross(plan_.rank * weights_.rows);
     kernels::multiply_parallel({plan_.rank, weights_.rows, weights_.cols,
                                 kernels::Transposed::kNo, kernels::Transposed::kYes},
-                               {right.data(), weights_.cols},
-                               {residual.data(), weights_.cols}, {1.0f, 0.0f},
-                               {cross.data(), weights_.rows}, options_.threads);
+                               {right.data(), weights_.cols}, {residual.data(), weights_.cols},
+                               {1.0f, 0.0f}, {cross.data(), weights_.rows}, options_.threads);
     return solve_normal_equations(right, cross, plan_.rank);
   }
 

@@ -92,6 +92,10 @@ class ByteFallback final : public Decoder {
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<ByteFallbackSink>(next);
   }
+  std::string bytes_within(std::string token) const override {
+    const auto byte = byte_of(token);
+    return byte ? std::string(1, *byte) : token;
+  }
 };
 
 }  // namespace

@@ -70,6 +70,8 @@ class ByteLevel final : public Decoder {
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<ByteLevelSink>(next);
   }
+  std::string bytes_within(std::string token) const override { return bytes_of(token); }
+  bool joins_tokens() const override { return true; }
 };
 
 }  // namespace

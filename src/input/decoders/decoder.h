@@ -31,6 +31,11 @@ class Decoder {
   virtual ~Decoder() = default;
   /// A step for one sequence, writing to `next`, which must outlive it.
   [[nodiscard]] virtual std::unique_ptr<TokenSink> start(TokenSink& next) const = 0;
+  /// What this step makes of one token in the middle of a text, as bytes that need not be whole
+  /// characters. `token` is what the steps before have made of it.
+  [[nodiscard]] virtual std::string bytes_within(std::string token) const { return token; }
+  /// Whether the steps after this one see all tokens as one.
+  [[nodiscard]] virtual bool joins_tokens() const { return false; }
   /// The text becomes at most so many times longer.
   [[nodiscard]] virtual std::size_t growth() const { return 1; }
 };

@@ -23,6 +23,7 @@ class Fuse final : public Decoder {
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<FuseSink>(next);
   }
+  bool joins_tokens() const override { return true; }
 };
 
 }  // namespace

@@ -50,6 +50,15 @@ class MetaspaceDecoder final : public Decoder {
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<MetaspaceSink>(next, settings_);
   }
+  std::string bytes_within(std::string token) const override {
+    std::string text;
+    for (std::string_view rest = token; !rest.empty();) {
+      const std::string_view character = rest.substr(0, read_utf8(rest).length);
+      text += character == settings_.replacement ? std::string_view(" ") : character;
+      rest.remove_prefix(character.size());
+    }
+    return text;
+  }
 
  private:
   Metaspace settings_;

@@ -60,6 +60,16 @@ class Replace final : public Decoder {
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<ReplaceSink>(next, pattern_, content_);
   }
+  std::string bytes_within(std::string token) const override {
+    std::string replaced;
+    std::size_t done = 0;
+    for (std::size_t found = token.find(pattern_); found != std::string::npos;
+         found = token.find(pattern_, done)) {
+      replaced.append(token, done, found - done).append(content_);
+      done = found + pattern_.size();
+    }
+    return replaced.append(token, done);
+  }
   std::size_t growth() const override { return 1 + content_.size() / pattern_.size(); }
 
  private:

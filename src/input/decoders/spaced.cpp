@@ -29,6 +29,7 @@ class Spaced final : public Decoder {
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<SpacedSink>(next);
   }
+  std::string bytes_within(std::string token) const override { return " " + token; }
 };
 
 }  // namespace

@@ -69,6 +69,16 @@ class Strip final : public Decoder {
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<StripSink>(next, content_, start_, stop_);
   }
+  std::string bytes_within(std::string token) const override {
+    std::string_view text = token;
+    for (std::size_t i = 0; i < start_ && text.starts_with(content_); ++i) {
+      text.remove_prefix(content_.size());
+    }
+    for (std::size_t i = 0; i < stop_ && text.ends_with(content_); ++i) {
+      text.remove_suffix(content_.size());
+    }
+    return std::string(text);
+  }
 
  private:
   std::string content_;

@@ -16,6 +16,15 @@ void add_low_rank(const PackedMatrixView& left, GroupRange outputs, const float*
 float dot_f32(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
 float dot_f16(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
 float dot_bf16(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
+void dots_f32(WeightRows weights, InputRows inputs, std::size_t count,
+              const OutputRows& output) noexcept;
+void dots_f16(WeightRows weights, InputRows inputs, std::size_t count,
+              const OutputRows& output) noexcept;
+void dots_bf16(WeightRows weights, InputRows inputs, std::size_t count,
+               const OutputRows& output) noexcept;
+void add_weighted(InputRows factors, InputRows values, std::size_t width,
+                  const OutputRows& output) noexcept;
+void narrow_f16(const float* source, std::uint8_t* target, std::size_t count) noexcept;
 void widen_f16(const std::uint8_t* source, float* target, std::size_t count) noexcept;
 void widen_bf16(const std::uint8_t* source, float* target, std::size_t count) noexcept;
 std::uint64_t read_all(const std::uint8_t* bytes, std::size_t count) noexcept;

@@ -14,8 +14,13 @@ const KernelTable kTable{.name = "avx2",
                          .dot_f32 = dot_f32,
                          .dot_f16 = dot_f16,
                          .dot_bf16 = dot_bf16,
+                         .dots_f32 = dots_f32,
+                         .dots_f16 = dots_f16,
+                         .dots_bf16 = dots_bf16,
+                         .add_weighted = add_weighted,
                          .widen_f16 = widen_f16,
                          .widen_bf16 = widen_bf16,
+                         .narrow_f16 = narrow_f16,
                          .read_all = read_all};
 
 }  // namespace trine::kernels::avx2

@@ -33,8 +33,13 @@ const KernelTable kTable{.name = "avx512",
                          .dot_f32 = avx2::dot_f32,
                          .dot_f16 = avx2::dot_f16,
                          .dot_bf16 = avx2::dot_bf16,
+                         .dots_f32 = avx2::dots_f32,
+                         .dots_f16 = avx2::dots_f16,
+                         .dots_bf16 = avx2::dots_bf16,
+                         .add_weighted = avx2::add_weighted,
                          .widen_f16 = avx2::widen_f16,
                          .widen_bf16 = avx2::widen_bf16,
+                         .narrow_f16 = avx2::narrow_f16,
                          .read_all = avx2::read_all};
 
 }  // namespace trine::kernels::avx512

@@ -117,6 +117,39 @@ float dot_bf16(const std::uint8_t* weights, const float* input, std::size_t coun
   return static_cast<float>(sum);
 }
 
+/// Every output is one dot_….
+template <auto kDot>
+void dots(WeightRows weights, InputRows inputs, std::size_t count,
+          const OutputRows& output) noexcept {
+  for (std::size_t input = 0; input < inputs.num_rows; ++input) {
+    for (std::size_t row = 0; row < weights.num_rows; ++row) {
+      output.data[input * output.stride + row] = kDot(
+          weights.data + row * weights.row_bytes, inputs.data + input * inputs.stride, count);
+    }
+  }
+}
+
+void add_weighted(InputRows factors, InputRows values, std::size_t width,
+                  const OutputRows& output) noexcept {
+  for (std::size_t row = 0; row < factors.num_rows; ++row) {
+    for (std::size_t i = 0; i < width; ++i) {
+      double sum = output.data[row * output.stride + i];
+      for (std::size_t k = 0; k < values.num_rows; ++k) {
+        sum += static_cast<double>(factors.data[row * factors.stride + k]) *
+               values.data[k * values.stride + i];
+      }
+      output.data[row * output.stride + i] = static_cast<float>(sum);
+    }
+  }
+}
+
+void narrow_f16(const float* source, std::uint8_t* target, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint16_t bits = float_to_f16(source[i]);
+    std::memcpy(target + i * sizeof bits, &bits, sizeof bits);
+  }
+}
+
 void widen_f16(const std::uint8_t* source, float* target, std::size_t count) noexcept {
   for (std::size_t i = 0; i < count; ++i) target[i] = f16_to_float(element_16(source, i));
 }
@@ -146,8 +179,13 @@ const KernelTable kTable{.name = "scalar",
                          .dot_f32 = dot_f32,
                          .dot_f16 = dot_f16,
                          .dot_bf16 = dot_bf16,
+                         .dots_f32 = dots<dot_f32>,
+                         .dots_f16 = dots<dot_f16>,
+                         .dots_bf16 = dots<dot_bf16>,
+                         .add_weighted = add_weighted,
                          .widen_f16 = widen_f16,
                          .widen_bf16 = widen_bf16,
+                         .narrow_f16 = narrow_f16,
                          .read_all = read_all};
 
 }  // namespace trine::kernels::scalar
