@@ -1,4 +1,4 @@
-# trine::trine: all rooms but the doors as one static library with the headers of include/trine,
+# trine::trine: all rooms but the command line as one static library with the headers of include/trine,
 # for find_package(trine) and for add_subdirectory. Consumers get no flags of ours.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)

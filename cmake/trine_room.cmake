@@ -32,7 +32,7 @@ function(trine_room name)
     target_link_libraries(trine_${name} PUBLIC trine_${room})
   endforeach()
   target_link_libraries(trine_${name} PUBLIC ${ROOM_LIBRARIES})
-  if(NOT name MATCHES "^(cli|server)$")  # doors are no part of the library
+  if(NOT name STREQUAL "cli")  # the program is no part of the library
     set_property(GLOBAL APPEND PROPERTY TRINE_ROOMS ${name})
     set_property(GLOBAL APPEND PROPERTY TRINE_ROOM_LIBRARIES ${ROOM_LIBRARIES})
   endif()
