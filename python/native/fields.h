@@ -110,6 +110,7 @@ void visit_fields(CompressOptions& options, Visit&& field) {
   visit_fields(options.plan, field);
   field("plan_file", options.plan_file);
   field("trace_file", options.trace_file);
+  field("resume", options.resume);
   field("threads", options.threads);
   field("allow_nonfinite", options.allow_nonfinite);
 }
@@ -126,6 +127,7 @@ void visit_fields(CompressReport& report, Visit&& field) {
   field("nonfinite_weights", report.nonfinite_weights);
   field("nonfinite_tensors", report.nonfinite_tensors);
   field("first_nonfinite_tensor", report.first_nonfinite_tensor);
+  field("resumed_matrices", report.resumed_matrices);
 }
 
 template <class Visit>

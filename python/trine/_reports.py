@@ -196,6 +196,7 @@ class CompressReport(_Shortened):
     nonfinite_weights: int
     nonfinite_tensors: int
     first_nonfinite_tensor: str
+    resumed_matrices: int
 
 
 @dataclass(frozen=True, repr=False)

@@ -207,6 +207,7 @@ def compress(
     allow_nonfinite: bool = False,
     plan_file: Path = "",
     trace_file: Path = "",
+    resume: bool = False,
     progress: Optional[Progress] = None,
 ) -> CompressReport:
     """Reads the checkpoint `source` and writes a packed model to `target`.
@@ -240,6 +241,8 @@ def compress(
         allow_nonfinite: infinities and NaNs count as 0 instead of being refused.
         plan_file: a plan of plan(); takes the place of the options above.
         trace_file: CSV to write, "matrix,iteration,relative_error"; empty: none.
+        resume: takes over the matrices that a run which was killed had finished. (Ctrl-C cleans
+            up instead.) The bytes are those of a run without interruption.
         progress: called with (name, done, total), in weights.
 
     Raises:
@@ -270,6 +273,7 @@ def compress(
         "allow_nonfinite": allow_nonfinite,
         "plan_file": os.fspath(plan_file),
         "trace_file": os.fspath(trace_file),
+        "resume": resume,
     }
     report = _native.compress(os.fspath(source), os.fspath(target), options, progress)
     return from_native(CompressReport, report)
