@@ -14,7 +14,7 @@ struct Progress {
   std::uint64_t total_units = 0;  ///< all of them
 };
 
-/// Called after each step, once at a time. May throw: the work ends, and nothing half-made stays.
+/// Called after each step, one at a time. May throw: the work ends, nothing half-made stays.
 using ProgressCallback = std::function<void(const Progress&)>;
 
 }  // namespace trine
