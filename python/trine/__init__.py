@@ -18,68 +18,37 @@ Models on disk
 Models that run
     Model       load(), generate(), stream(), logits(), tokenize(), detokenize()
 
-Paths are strings or os.PathLike. What is wrong with the world raises trine.Error with a `code`
-and a sentence; a wrong type raises TypeError; our bugs raise trine.InvariantError. Long work lets
-other Python threads run, calls `progress(name, done, total)` after each step, and ends on
-Ctrl-C with nothing half-written left behind.
+Functions return dataclasses of trine.reports. Paths are strings or os.PathLike. What is wrong with
+the world raises trine.Error with a `code` and a sentence; a wrong type raises TypeError; our bugs
+raise trine.InvariantError. Long work lets other Python threads run, calls
+`progress(name, done, total)` after each step, and ends on Ctrl-C with nothing half-written left
+behind.
 """
 
+from . import reports
 from ._errors import Error
 from ._model import Model
 from ._native import InvariantError, version
-from ._reports import (
-    AgreementReport,
-    CalibrateReport,
-    CertificateReport,
-    CertifiedLayer,
-    ChangeReport,
-    CompressionInspection,
-    CompressReport,
-    DecisionReport,
-    GenerateReport,
-    MatrixInspection,
-    MatrixPlace,
-    ModelInspection,
-    PerplexityReport,
-    PlanReport,
-    RoleInspection,
-    Score,
-    UnseenExpert,
-    VerifyReport,
-)
 from ._stream import TextStream
 from ._work import calibrate, certify, compress, evaluate, inspect, plan, verify
 
 __version__ = version()
 
 __all__ = [
-    "AgreementReport",
-    "CalibrateReport",
-    "CertificateReport",
-    "CertifiedLayer",
-    "ChangeReport",
-    "CompressReport",
-    "CompressionInspection",
-    "DecisionReport",
     "Error",
-    "GenerateReport",
     "InvariantError",
-    "MatrixInspection",
-    "MatrixPlace",
     "Model",
-    "ModelInspection",
-    "PerplexityReport",
-    "PlanReport",
-    "RoleInspection",
-    "Score",
     "TextStream",
-    "UnseenExpert",
-    "VerifyReport",
     "calibrate",
     "certify",
     "compress",
     "evaluate",
     "inspect",
     "plan",
+    "reports",
     "verify",
 ]
+
+# As users write them, in help() and in tracebacks.
+for _thing in (Error, Model, TextStream):
+    _thing.__module__ = "trine"

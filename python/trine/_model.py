@@ -9,7 +9,7 @@ from typing import Callable, Iterable, List, Optional, Union
 import numpy
 
 from . import _native
-from ._reports import GenerateReport, from_native
+from .reports import GenerateReport, from_native
 from ._stream import TextStream
 
 Path = Union[str, "os.PathLike[str]"]

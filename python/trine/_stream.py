@@ -6,7 +6,7 @@ import threading
 from queue import SimpleQueue
 from typing import Callable, Optional
 
-from ._reports import GenerateReport
+from .reports import GenerateReport
 
 
 class _Stopped(Exception):

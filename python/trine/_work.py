@@ -6,7 +6,7 @@ import os
 from typing import Callable, Optional, Sequence, Union
 
 from . import _native
-from ._reports import (
+from .reports import (
     CalibrateReport,
     CertificateReport,
     CompressReport,

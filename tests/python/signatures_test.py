@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import os
+import pydoc
 
 import pytest
 
@@ -41,6 +42,19 @@ def test_options_have_the_names_and_defaults_of_the_library(name):
             assert (list(default) if isinstance(default, tuple) else default) == theirs[option]
 
 
+def test_help_fits_on_some_pages():
+    text = pydoc.plain(pydoc.render_doc(trine))
+    assert "class Error(builtins.Exception)" in text and "trine.Model" in text
+    assert len(text.splitlines()) < 600
+
+
+def test_every_report_has_a_document():
+    reports = [r for r in vars(trine.reports).values() if dataclasses.is_dataclass(r)]
+    assert len(reports) > 15
+    for report in reports:
+        assert not report.__doc__.startswith(f"{report.__name__}(")
+
+
 def test_stream_takes_what_generate_takes():
     stream = inspect.signature(trine.Model.stream).parameters
     generate = dict(inspect.signature(trine.Model.generate).parameters)
@@ -51,7 +65,7 @@ def test_stream_takes_what_generate_takes():
 @pytest.mark.parametrize("name", trine.__all__)
 def test_everything_public_has_a_document(name):
     thing = getattr(trine, name)
-    assert inspect.getdoc(thing)
+    assert inspect.getdoc(thing) and len(inspect.getdoc(thing).split()) > 3
     if inspect.isfunction(thing):
         assert "Raises:" in thing.__doc__
         for parameter in inspect.signature(thing).parameters.values():

@@ -1,4 +1,4 @@
-"""What the functions of trine return. Sizes carry their unit in their name."""
+"""What the functions of trine return: frozen dataclasses. Sizes carry their unit in their name."""
 
 from __future__ import annotations
 
