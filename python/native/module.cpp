@@ -91,8 +91,8 @@ py::object native_evaluate(const std::string& model, const py::dict& given,
 
 PYBIND11_MODULE(_native, module) {
   module.doc() = "The compiled part of trine; use the module trine.";
-  py::register_exception<InvariantError>(module, "InvariantError", PyExc_RuntimeError)
-      .doc() = "A broken promise of Trine's own code: a bug, please report it.";
+  py::register_exception<InvariantError>(module, "InvariantError", PyExc_RuntimeError).doc() =
+      "A broken promise of Trine's own code: a bug, please report it.";
   module.def("version", &version);
   module.def("inspect", &native_inspect);
   module.def("verify", &native_verify);
