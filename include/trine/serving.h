@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <trine/engine.h>
+#include <trine/inspect.h>
 #include <trine/result.h>
 #include <trine/token_filter.h>
 #include <utility>
@@ -41,7 +42,8 @@ struct ServedModel {
   std::uint64_t stored_bytes = 0;
   bool has_encoder = false;
   std::optional<std::int32_t> bos_token{}, eos_token{};
-  std::string chat_template{};  ///< empty: none
+  std::string chat_template{};                         ///< empty: none
+  std::optional<CompressionInspection> compression{};  ///< of packed models
 };
 
 struct GenerationRequest {

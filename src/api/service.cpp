@@ -202,7 +202,8 @@ Result<Service> Service::open(const std::string& path, const ServiceOptions& opt
                   .has_encoder = spec.encoder.has_value(),
                   .bos_token = state->loaded.tokenizer->bos_id(),
                   .eos_token = state->loaded.tokenizer->eos_id(),
-                  .chat_template = chat_template_of(path)};
+                  .chat_template = chat_template_of(path),
+                  .compression = inspection.compression};
   state->scheduler = std::make_unique<runtime::Scheduler>(
       state->loaded.engine,
       runtime::SchedulerOptions{options.most_running, options.prefill_tokens, format,

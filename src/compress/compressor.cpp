@@ -19,8 +19,9 @@ using checkpoint::StoredTensor;
 /// One matrix on its way through a wave.
 struct InFlight {
   const MatrixSpec* spec = nullptr;
-  std::string key{};         ///< see key_of()
-  bool is_finished = false;  ///< taken over from an earlier run
+  std::string key{};            ///< see key_of()
+  std::uint64_t nonfinite = 0;  ///< infinities and NaNs that are packed as 0
+  bool is_finished = false;     ///< taken over from an earlier run
   std::vector<float> values{};
   Result<CompressedMatrix> compressed = fail(ErrorCode::kInvalidArgument, "not compressed");
 };
@@ -120,11 +121,15 @@ class Run {
     // Before the matrix is read, because reading lets go of the pages.
     for (const std::string& name : models::tensors_of(spec)) take_hash(*tensors_.at(name));
     matrix.key = key_of(spec);
-    TRINE_ASSIGN_OR_RETURN(WidenedWeights weights,
-                           read_widened(source_, spec, nonfinite(), options_.threads));
-    if (weights.nonfinite > 0) manifest_.nonfinite[spec.name] = weights.nonfinite;
-    if (take_over(matrix)) return {};
-    matrix.values = std::move(weights.values);
+    if (take_over(matrix)) {
+      source_.release(spec);
+    } else {
+      TRINE_ASSIGN_OR_RETURN(WidenedWeights weights,
+                             read_widened(source_, spec, nonfinite(), options_.threads));
+      matrix.nonfinite = weights.nonfinite;
+      matrix.values = std::move(weights.values);
+    }
+    if (matrix.nonfinite > 0) manifest_.nonfinite[spec.name] = matrix.nonfinite;
     return {};
   }
 
@@ -145,13 +150,21 @@ class Run {
   bool take_over(InFlight& matrix) const {
     const packed::FinishedMatrix* finished = earlier_.find(matrix.spec->name, matrix.key);
     if (finished == nullptr) return false;
+    if (finished->nonfinite > 0 && nonfinite() == Nonfinite::kRefuse) return false;
     auto pieces = earlier_.read(*finished);
-    const std::size_t expected = plan_.matrices.at(matrix.spec->name).rank == 0 ? 1 : 3;
-    if (!pieces || pieces->size() != expected) return false;
+    if (!pieces) return false;
+    // Damage has shown by now; this is about journals that were tampered with.
+    const auto tensors =
+        packed::matrix_tensor_plans(matrix.spec->name, record_of(*matrix.spec));
+    if (pieces->size() != tensors.size()) return false;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if ((*pieces)[i].size() != packed::bytes_of(tensors[i])) return false;
+    }
+    matrix.nonfinite = finished->nonfinite;
     CompressedMatrix compressed{.error = {finished->squared_error, finished->squared_norm},
                                 .trace = finished->trace};
     compressed.blocks = std::move((*pieces)[0]);
-    if (expected == 3) {
+    if (tensors.size() == 3) {
       compressed.factors = {std::move((*pieces)[1]), std::move((*pieces)[2])};
     }
     matrix.compressed = std::move(compressed);
@@ -209,6 +222,7 @@ class Run {
                                     .key = matrix.key,
                                     .squared_error = compressed.error.error,
                                     .squared_norm = compressed.error.weights,
+                                    .nonfinite = matrix.nonfinite,
                                     .trace = compressed.trace};
     for (const auto* bytes :
          {&compressed.blocks, &compressed.factors.left, &compressed.factors.right}) {

@@ -33,6 +33,7 @@ base::Json to_json(const FinishedMatrix& matrix) {
           {"pieces", std::move(pieces)},
           {"squared_error", matrix.squared_error},
           {"squared_norm", matrix.squared_norm},
+          {"nonfinite", matrix.nonfinite},
           {"trace", matrix.trace}};
 }
 
@@ -44,6 +45,8 @@ Result<FinishedMatrix> parse_line(std::string_view line) {
   TRINE_ASSIGN_OR_RETURN(matrix.key, fields.string("key"));
   TRINE_ASSIGN_OR_RETURN(matrix.squared_error, fields.number("squared_error", 0.0, kMost));
   TRINE_ASSIGN_OR_RETURN(matrix.squared_norm, fields.number("squared_norm", 0.0, kMost));
+  TRINE_ASSIGN_OR_RETURN(const auto nonfinite, fields.integer("nonfinite", 0, kMostBytes));
+  matrix.nonfinite = static_cast<std::uint64_t>(nonfinite);
   for (const char* list : {"pieces", "trace"}) {
     if (!json.contains(list) || !json[list].is_array()) {
       return fail(ErrorCode::kMalformed, "{}: {} is missing or no array", Journal::kFile, list);

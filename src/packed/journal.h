@@ -30,6 +30,7 @@ struct FinishedMatrix {
   std::vector<StoredPiece> pieces{};
   double squared_error = 0.0;
   double squared_norm = 0.0;
+  std::uint64_t nonfinite = 0;  ///< infinities and NaNs that were packed as 0
   std::vector<double> trace{};
 };
 

@@ -6,18 +6,8 @@
 namespace trine::packed {
 namespace {
 
-std::uint64_t bytes_of(const base::TensorPlan& tensor) {
-  std::uint64_t elements = 1;
-  for (const std::size_t extent : tensor.shape) elements *= extent;
-  return elements * bits_of(tensor.dtype) / 8;
-}
-
 /// Longest companion file that is copied; tokenizers of large vocabularies are some 30 MB.
 constexpr std::size_t kMaxCompanionBytes = 256u << 20;
-
-}  // namespace
-
-namespace {
 
 /// A packed tensor under exactly this name.
 base::TensorPlan blocks_plan(std::string name, const PackedLayout& layout) {
@@ -30,6 +20,12 @@ base::TensorPlan blocks_plan(std::string name, const PackedLayout& layout) {
 }
 
 }  // namespace
+
+std::uint64_t bytes_of(const base::TensorPlan& tensor) {
+  std::uint64_t elements = 1;
+  for (const std::size_t extent : tensor.shape) elements *= extent;
+  return elements * bits_of(tensor.dtype) / 8;
+}
 
 base::TensorPlan packed_tensor_plan(std::string_view name, const PackedLayout& layout) {
   return blocks_plan(packed_name(name), layout);

@@ -29,6 +29,9 @@ inline constexpr std::uint64_t kMaxShardBytes = 5'000'000'000;
 [[nodiscard]] std::vector<base::TensorPlan> matrix_tensor_plans(std::string_view name,
                                                                 const MatrixRecord& record);
 
+/// Bytes a tensor of this plan takes.
+[[nodiscard]] std::uint64_t bytes_of(const base::TensorPlan& tensor);
+
 /// Tensors are appended whole, in the order of the plan; nothing is visible under the target
 /// directory before finish(). The same calls give the same bytes.
 class PackedWriter {

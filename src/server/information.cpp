@@ -16,6 +16,17 @@ void respond_json(ServerState& server, const Exchange& exchange, const HttpReque
   respond_with(server, exchange, request, {.body = dumped(body)});
 }
 
+/// How a packed model was made; null for an original one.
+Json compression_json(const ServedModel& model) {
+  if (!model.compression) return nullptr;
+  const CompressionInspection& made = *model.compression;
+  return {{"method", made.preset.empty() ? made.allocator : made.preset},
+          {"bits_per_weight", made.bits_per_weight},
+          {"weight_error", made.weight_error},
+          {"original_size", made.original_bytes},
+          {"trine_version", made.trine_version}};
+}
+
 Json model_json(const ServerState& server) {
   const ServedModel& model = server.service.load()->model();
   const auto created =
@@ -30,7 +41,9 @@ Json model_json(const ServerState& server) {
             {"n_ctx_train", model.max_position_embeddings},
             {"n_embd", model.hidden_size},
             {"n_params", model.num_parameters},
-            {"size", model.stored_bytes}}}};
+            {"size", model.stored_bytes},
+            {"family", model.family},
+            {"compression", compression_json(model)}}}};
 }
 
 Json token_or_null(const Service& service, std::optional<std::int32_t> token) {

@@ -7,7 +7,7 @@
 #include "server/completions.h"
 #include "server/information.h"
 #include "server/metrics.h"
-#include "server/page_asset.h"
+#include "server/page.h"
 
 namespace trine::server {
 namespace {
@@ -25,8 +25,7 @@ struct Route {
 
 void handle_page(ServerState& server, const std::shared_ptr<HttpExchange>& exchange,
                  const HttpRequest& request) {
-  respond_with(server, exchange, request,
-               {.content_type = "text/html; charset=utf-8", .body = std::string(page_html())});
+  respond_with(server, exchange, request, page_response());
 }
 
 /// The one list of endpoints.
