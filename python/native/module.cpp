@@ -13,7 +13,7 @@
 namespace trine::python {
 
 void raise(const Error& error) {
-  const py::object type = py::module_::import("trine._errors").attr("Error");
+  const py::object type = py::module_::import("trine.errors").attr("Error");
   const py::object raised = type(to_string(error.code), error.message);
   PyErr_SetObject(type.ptr(), raised.ptr());
   throw py::error_already_set();

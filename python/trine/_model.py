@@ -7,6 +7,7 @@ import os
 from typing import Callable, Iterable, List, Optional, Union
 
 import numpy
+import numpy.typing
 
 from . import _native
 from .reports import GenerateReport, from_native
@@ -16,29 +17,34 @@ Path = Union[str, "os.PathLike[str]"]
 
 
 class Model:
-    """A model with its tokenizer, original or packed, ready to run. Open one with Model.load().
+    """A model with its tokenizer, original or packed, ready to run.
 
-    One call runs at a time: calls from other threads wait for it.
+    model = trine.Model.load("tiny-3bit")
+    print(model.generate("The old house", max_tokens=60).text)
+
+    One call runs at a time: calls from other threads wait for it. Memory is given back when the
+    last reference is gone.
     """
 
-    def __init__(self, native: _native.Model, path: str) -> None:
-        self._native = native
-        self._path = path
+    def __init__(self, path: Path, *, threads: int = 0, isa: str = "") -> None:
+        """The same as load()."""
+        self._path = os.fspath(path)
+        self._native = _native.Model(self._path, {"threads": threads, "isa": isa})
 
     @classmethod
     def load(cls, path: Path, *, threads: int = 0, isa: str = "") -> Model:
         """Opens the model directory `path`; weights are mapped, not read.
 
         Args:
-            path: a Hugging Face checkpoint, or what compress() wrote.
+            path: an original as Hugging Face stores it, or what compress() wrote.
             threads: 0 means all processors.
-            isa: "scalar", "avx2", "avx512" or "avx512vnni"; empty: the best there is.
+            isa: instructions to use: "scalar", "avx2", "avx512" or "avx512vnni"; empty: the best
+                there are.
 
         Raises:
             Error: the directory is no model, or not one that Trine knows.
         """
-        path = os.fspath(path)
-        return cls(_native.Model(path, {"threads": threads, "isa": isa}), path)
+        return cls(path, threads=threads, isa=isa)
 
     @property
     def path(self) -> str:
@@ -109,8 +115,10 @@ class Model:
     ) -> TextStream:
         """As generate(), but an iterator over pieces of text while they are written.
 
-        >>> for piece in model.stream("The old house"):
-        ...     print(piece, end="", flush=True)
+            for piece in model.stream("The old house"):
+                print(piece, end="", flush=True)
+
+        What generate() raises is raised where the pieces are read.
         """
         return TextStream(
             lambda on_text: self.generate(
@@ -128,7 +136,7 @@ class Model:
 
     def logits(
         self, token_ids: Iterable[int], *, encoder_token_ids: Iterable[int] = ()
-    ) -> numpy.ndarray:
+    ) -> numpy.typing.NDArray[numpy.float32]:
         """Scores of the next token at every position of one sequence, before any softmax.
 
         Args:
@@ -151,9 +159,7 @@ class Model:
         """
         return self._native.tokenize(text, add_special_tokens)
 
-    def detokenize(
-        self, token_ids: Iterable[int], *, skip_special_tokens: bool = True
-    ) -> str:
+    def detokenize(self, token_ids: Iterable[int], *, skip_special_tokens: bool = True) -> str:
         """Text of token ids. Ids without a token are left out, and special ones if so told."""
         return self._native.detokenize(_as_ids(token_ids), skip_special_tokens)
 

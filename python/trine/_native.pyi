@@ -3,6 +3,7 @@
 from typing import Any, Callable, Dict, List, Optional
 
 import numpy
+import numpy.typing
 
 _Options = Dict[str, Any]
 _Report = Dict[str, Any]
@@ -28,6 +29,8 @@ class Model:
     def generate(
         self, prompt: str, options: _Options, on_text: Optional[Callable[[str], None]], /
     ) -> _Report: ...
-    def logits(self, token_ids: List[int], encoder_token_ids: List[int], /) -> numpy.ndarray: ...
+    def logits(self, token_ids: List[int], encoder_token_ids: List[int], /) -> (
+        numpy.typing.NDArray[numpy.float32]
+    ): ...
     def tokenize(self, text: str, add_special_tokens: bool, /) -> List[int]: ...
     def detokenize(self, token_ids: List[int], skip_special_tokens: bool, /) -> str: ...

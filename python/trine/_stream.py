@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 from queue import SimpleQueue
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 from .reports import GenerateReport
+
+# Writes a text, given who receives its pieces.
+_Write = Callable[[Callable[[str], None]], GenerateReport]
+# What the writing thread sends: pieces, then the report, or what went wrong.
+_Written = Union[str, GenerateReport, BaseException]
 
 
 class _Stopped(Exception):
@@ -14,16 +19,17 @@ class _Stopped(Exception):
 
 
 class TextStream:
-    """Iterates over pieces of text as a model writes them; pieces are whole characters.
+    """Pieces of text as a model writes them, whole characters each; Model.stream() makes it.
 
     The text is written ahead, whether or not it is read. Leaving the stream (``close()``, the
     end of a ``with`` block, an interrupt while waiting, or dropping it) ends the writing at the
     next piece of text. After the last piece, `report` is the GenerateReport.
     """
 
-    def __init__(self, write: Callable[[Callable[[str], None]], GenerateReport]) -> None:
+    def __init__(self, write: _Write) -> None:
+        """Starts the writing; Model.stream() calls this."""
         self.report: Optional[GenerateReport] = None
-        self._pieces: SimpleQueue = SimpleQueue()
+        self._pieces: SimpleQueue[_Written] = SimpleQueue()
         self._is_closed = threading.Event()
         # The thread must not hold the stream, or it could not be dropped.
         self._thread: Optional[threading.Thread] = threading.Thread(
@@ -67,7 +73,7 @@ class TextStream:
         self._is_closed.set()
 
 
-def _write(write, pieces: SimpleQueue, is_closed: threading.Event) -> None:
+def _write(write: _Write, pieces: SimpleQueue[_Written], is_closed: threading.Event) -> None:
     main_thread = threading.main_thread()
 
     def pass_on(piece: str) -> None:

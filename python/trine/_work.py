@@ -27,6 +27,9 @@ Progress = Callable[[str, int, int], None]
 def inspect(model: Path) -> ModelInspection:
     """What is in a model directory, original or packed. Weights are not read.
 
+        for matrix in trine.inspect("tiny-3bit").matrices:
+            print(matrix.name, matrix.bits, matrix.weight_error)
+
     Raises:
         Error: the directory is no model, or not one that Trine knows.
     """
@@ -35,6 +38,9 @@ def inspect(model: Path) -> ModelInspection:
 
 def verify(model: Path, *, progress: Optional[Progress] = None) -> VerifyReport:
     """Checks structure and finite values of a model; of a packed one also every checksum.
+
+    Args:
+        progress: called with (name, done, total), in bytes.
 
     Raises:
         Error: names the first tensor that is wrong.
@@ -57,6 +63,8 @@ def calibrate(
     progress: Optional[Progress] = None,
 ) -> CalibrateReport:
     """Runs text through the original `model` and writes its statistics to `output`.
+
+        trine.calibrate("model", text_files=["sample.txt"], output="model.trinestats")
 
     Args:
         text_files: UTF-8, read one after the other; may be empty when there is something to
@@ -117,7 +125,12 @@ def plan(
     allow_nonfinite: bool = False,
     progress: Optional[Progress] = None,
 ) -> PlanReport:
-    """Decides what is done to every matrix of the checkpoint `source`, within a budget.
+    """Decides what is done to every matrix of the original `source`, before anything is written.
+
+        plan = trine.plan("model", bits_per_weight=3.0, output="plan.json")
+        print(plan.stored_bytes, *plan.explanation, sep="\\n")
+
+    The options are those of compress(), which makes such a plan itself when it is given none.
 
     Args:
         output: file to write the plan to, for compress(plan_file=…); empty: none.
@@ -210,10 +223,14 @@ def compress(
     resume: bool = False,
     progress: Optional[Progress] = None,
 ) -> CompressReport:
-    """Reads the checkpoint `source` and writes a packed model to `target`.
+    """Reads the original `source` and writes a packed model to `target`.
 
-    `target` must not exist; it appears whole or not at all. Say how with a preset, a budget
-    (`bits_per_weight` or `memory_bytes`) or a `plan_file`.
+        trine.compress("model", "packed", preset="hqq-3bit")         # all matrices alike
+        trine.compress("model", "packed", bits_per_weight=3.0)       # bits where they matter
+        trine.compress("model", "packed", plan_file="plan.json")     # what plan() wrote
+
+    One of preset, bits_per_weight, memory_bytes and plan_file says how; the other options change
+    details. `target` must not exist; it appears whole or not at all.
 
     Args:
         preset: "<quantizer>-<bits>bit" (rtn, hqq, trine; 2, 3, 4, 5, 6 or 8 bits), "milo-s1",
@@ -293,6 +310,9 @@ def certify(
 ) -> CertificateReport:
     """Bounds on what packing changed, certain and probable, beside what is observed on a text.
 
+        report = trine.certify("packed", reference="model", text_file="sample.txt")
+        print(report.top1_agreement.at_least, "of tokens at least stay the most likely")
+
     Args:
         model: a packed model.
         reference: the original it was made from.
@@ -332,6 +352,9 @@ def evaluate(
     progress: Optional[Progress] = None,
 ) -> PerplexityReport:
     """Perplexity of a model on a text and, with a reference, how close it is to that.
+
+        report = trine.evaluate("packed", reference="model", text_file="sample.txt", window=256)
+        print(report.perplexity.value, "±", report.perplexity.standard_error)
 
     Args:
         text_file: UTF-8, tokenized once, BOS first if the tokenizer adds it.
