@@ -258,8 +258,7 @@ def compress(
         allow_nonfinite: infinities and NaNs count as 0 instead of being refused.
         plan_file: a plan of plan(); takes the place of the options above.
         trace_file: CSV to write, "matrix,iteration,relative_error"; empty: none.
-        resume: takes over the matrices that a run which was killed had finished. (Ctrl-C cleans
-            up instead.) The bytes are those of a run without interruption.
+        resume: takes over what a run that was killed had finished; the bytes are the same.
         progress: called with (name, done, total), in weights.
 
     Raises:
