@@ -51,8 +51,10 @@ def test_what_a_checker_says_of_uses(tmp_path):
 
 
 def test_the_stub_lists_what_the_compiled_part_has(tmp_path):
+    allowed = tmp_path / "allowed"
+    allowed.write_text("trine._native.Model\n", encoding="utf-8")  # pybind11's metaclass
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "trine._native", "--concise"],
+        [sys.executable, "-m", "mypy.stubtest", "trine._native", "--concise", "--allowlist", allowed],
         capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
