@@ -42,6 +42,11 @@ struct PerplexityReport {
   std::optional<Score> kl_divergence{};      ///< nats per token, original ‖ model
   std::optional<Score> top1_agreement{};     ///< same most likely token
   std::optional<Score> routing_agreement{};  ///< share of the original's experts also chosen
+  /// The next five are there with a reference.
+  std::optional<Score> original_perplexity{};     ///< of the reference, same tokens
+  std::optional<double> kl_divergence_99{};       ///< 99 of 100 tokens have at most this one
+  std::optional<double> largest_kl_divergence{};  ///< of any token
+  std::optional<double> top1_low{}, top1_high{};  ///< 95 % interval of top1_agreement
   double seconds = 0.0;
   std::uint64_t peak_rss_bytes = 0;  ///< of the process
 };

@@ -16,6 +16,7 @@
 #include <trine/result.h>
 #include <trine/server.h>
 #include <trine/serving.h>
+#include <trine/tasks.h>
 #include <trine/verify.h>
 
 namespace trine {

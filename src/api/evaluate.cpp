@@ -17,6 +17,11 @@ void add_fidelity(const eval::Fidelity& fidelity, PerplexityReport& report) {
   report.kl_divergence = to_score(fidelity.kl_divergence);
   report.top1_agreement = to_score(fidelity.top1_agreement);
   report.routing_agreement = to_score(fidelity.routing_agreement);
+  report.original_perplexity = to_score(fidelity.original_perplexity);
+  report.kl_divergence_99 = fidelity.kl_divergence_99;
+  report.largest_kl_divergence = fidelity.largest_kl_divergence;
+  report.top1_low = fidelity.top1_interval.low;
+  report.top1_high = fidelity.top1_interval.high;
 }
 
 }  // namespace

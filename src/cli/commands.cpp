@@ -11,6 +11,7 @@ DeclareCommand declare_plan;
 DeclareCommand declare_compress;
 DeclareCommand declare_verify;
 DeclareCommand declare_eval;
+DeclareCommand declare_compare;
 DeclareCommand declare_certify;
 DeclareCommand declare_generate;
 DeclareCommand declare_chat;
@@ -26,7 +27,10 @@ constexpr std::array kCommands = {
     Command{"plan", "Decide bits and ranks of every matrix within a budget", declare_plan},
     Command{"compress", "Make a packed model out of a checkpoint", declare_compress},
     Command{"verify", "Check that a model is intact", declare_verify},
-    Command{"eval", "Measure perplexity and closeness to the original", declare_eval},
+    Command{"eval", "Measure perplexity, closeness to the original, scores of tasks",
+            declare_eval},
+    Command{"compare", "Measure how far a model is from its original, and fail if too far",
+            declare_compare},
     Command{"certify", "Bound what packing can change, and check it on text", declare_certify},
     Command{"generate", "Continue a prompt", declare_generate},
     Command{"chat", "Talk with a model", declare_chat},

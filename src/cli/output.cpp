@@ -5,6 +5,8 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 
 namespace trine::cli {
 
@@ -47,6 +49,17 @@ std::string format_duration(double seconds) {
 void add_score(Json& target, const std::string& key, double value, double standard_error) {
   target[key] = value;
   target[key + "_stderr"] = standard_error;
+}
+
+Status write_json_file(const std::string& path, const Json& value) {
+  const std::string partial = path + ".partial";
+  std::ofstream file(partial, std::ios::trunc);
+  file << value.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  file.close();
+  std::error_code failed;
+  if (file) std::filesystem::rename(partial, path, failed);
+  if (file && !failed) return {};
+  return tl::unexpected(Error{ErrorCode::kIo, path + ": the result cannot be written there"});
 }
 
 }  // namespace trine::cli

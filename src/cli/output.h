@@ -23,8 +23,13 @@ class Output {
   /// One sentence: {"error":{"code","message"}} on stdout in JSON mode, else on stderr.
   void error(const std::string& code, const std::string& message) const;
 
+  /// The result was shown and says no: the exit code will be 1.
+  void set_failed() noexcept { failed_ = true; }
+  [[nodiscard]] bool failed() const noexcept { return failed_; }
+
  private:
   bool json_;
+  bool failed_ = false;
 };
 
 /// 12345678 → "12.3 MB" (powers of ten).
@@ -35,5 +40,8 @@ class Output {
 
 /// {"key": value, "key_stderr": standard_error} into `target`.
 void add_score(Json& target, const std::string& key, double value, double standard_error);
+
+/// Writes `value` to `path`, which holds either all of it or what it held before.
+[[nodiscard]] Status write_json_file(const std::string& path, const Json& value);
 
 }  // namespace trine::cli

@@ -29,7 +29,7 @@ int run_command(const std::function<Status(Output&)>& command, Output& output) {
       output.error(to_string(status.error().code), status.error().message);
       return kWorldFailed;
     }
-    return kOk;
+    return output.failed() ? kWorldFailed : kOk;
   } catch (const std::bad_alloc&) {
     output.error("out_of_memory", "not enough memory for this model and these options");
     return kWorldFailed;

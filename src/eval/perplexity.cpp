@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "eval/logit_rows.h"
 #include "eval/window_pass.h"
 #include "eval/windows.h"
 
@@ -19,40 +20,19 @@ constexpr std::size_t kLogitRows = 128;
 /// What one scored token adds to the averages.
 struct TokenScore {
   double nll = 0.0;
+  double original_nll = 0.0;
   double kl_divergence = 0.0;
   bool same_top1 = false;
 };
-
-/// log Σ exp(logits).
-double log_sum_exp(std::span<const float> logits) {
-  const float largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return std::log(sum) + largest;
-}
-
-std::size_t argmax(std::span<const float> logits) {
-  return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) -
-                                  logits.begin());
-}
-
-double kl_divergence(std::span<const float> original, double original_sum,
-                     std::span<const float> compressed, double compressed_sum) {
-  double divergence = 0.0;
-  for (std::size_t i = 0; i < original.size(); ++i) {
-    const auto log_original = static_cast<float>(original[i] - original_sum);
-    const auto log_compressed = static_cast<float>(compressed[i] - compressed_sum);
-    divergence += static_cast<double>(std::exp(log_original)) * (log_original - log_compressed);
-  }
-  return divergence;
-}
 
 TokenScore score_token(std::span<const float> logits, std::span<const float> reference,
                        std::int32_t target) {
   const double sum = log_sum_exp(logits);
   TokenScore score{.nll = sum - logits[static_cast<std::size_t>(target)]};
   if (!reference.empty()) {
-    score.kl_divergence = kl_divergence(reference, log_sum_exp(reference), logits, sum);
+    const double original_sum = log_sum_exp(reference);
+    score.original_nll = original_sum - reference[static_cast<std::size_t>(target)];
+    score.kl_divergence = kl_divergence(reference, original_sum, logits, sum);
     score.same_top1 = argmax(reference) == argmax(logits);
   }
   return score;
@@ -60,7 +40,7 @@ TokenScore score_token(std::span<const float> logits, std::span<const float> ref
 
 /// Per window: sums over its scored tokens.
 struct WindowSums {
-  ClusterSum nll{}, kl_divergence{}, same_top1{}, same_experts{};
+  ClusterSum nll{}, original_nll{}, kl_divergence{}, same_top1{}, same_experts{};
 };
 
 /// Adds the share of equal experts over the tokens [first, first + count) of the batch.
@@ -112,13 +92,8 @@ class Measurement {
     for (const WindowSums& sums : sums_) {
       result.num_scored += static_cast<std::size_t>(sums.nll.count);
     }
-    const double perplexity = std::exp(result.nll.value);
-    result.perplexity = {perplexity, perplexity * result.nll.standard_error};
-    if (reference_ != nullptr) {
-      result.fidelity =
-          Fidelity{estimate(&WindowSums::kl_divergence), estimate(&WindowSums::same_top1),
-                   estimate(&WindowSums::same_experts)};
-    }
+    result.perplexity = perplexity_of(result.nll);
+    if (reference_ != nullptr) result.fidelity = fidelity();
     return result;
   }
 
@@ -140,7 +115,7 @@ class Measurement {
   }
 
   void add_scores(std::span<const float> logits, std::span<const float> reference,
-                  std::span<const std::int32_t> targets, WindowSums& sums) const {
+                  std::span<const std::int32_t> targets, WindowSums& sums) {
     const std::size_t vocabulary = model_.spec().vocab_size;
     std::vector<TokenScore> scores(targets.size());
 #pragma omp parallel for num_threads(model_.threads()) schedule(static)
@@ -153,10 +128,13 @@ class Measurement {
     const auto count = static_cast<double>(scores.size());
     for (const TokenScore& score : scores) {
       sums.nll.sum += score.nll;
+      sums.original_nll.sum += score.original_nll;
       sums.kl_divergence.sum += score.kl_divergence;
       sums.same_top1.sum += score.same_top1 ? 1.0 : 0.0;
+      if (reference_ != nullptr) token_divergences_.push_back(score.kl_divergence);
     }
     sums.nll.count += count;
+    sums.original_nll.count += count;
     sums.kl_divergence.count += count;
     sums.same_top1.count += count;
   }
@@ -167,10 +145,34 @@ class Measurement {
     return mean_of_clusters(clusters);
   }
 
+  [[nodiscard]] static Estimate perplexity_of(const Estimate& nll) {
+    const double perplexity = std::exp(nll.value);
+    return {perplexity, perplexity * nll.standard_error};
+  }
+
+  [[nodiscard]] Fidelity fidelity() const {
+    Fidelity fidelity{
+        .kl_divergence = estimate(&WindowSums::kl_divergence),
+        .top1_agreement = estimate(&WindowSums::same_top1),
+        .routing_agreement = estimate(&WindowSums::same_experts),
+        .original_perplexity = perplexity_of(estimate(&WindowSums::original_nll))};
+    fidelity.top1_interval = share_interval(fidelity.top1_agreement, sums_.size());
+    // NaN sorts last here, so that a broken model shows in both figures.
+    std::vector<double> sorted = token_divergences_;
+    std::sort(sorted.begin(), sorted.end(), [](double left, double right) {
+      return std::isnan(right) ? !std::isnan(left) : left < right;
+    });
+    const std::size_t rank = (99 * sorted.size() + 99) / 100;  // ⌈0.99 n⌉
+    fidelity.kl_divergence_99 = sorted[rank - 1];
+    fidelity.largest_kl_divergence = sorted.back();
+    return fidelity;
+  }
+
   runtime::Engine& model_;
   runtime::Engine* reference_;
   std::span<const std::int32_t> token_ids_;
   std::vector<WindowSums> sums_{};
+  std::vector<double> token_divergences_{};
 };
 
 /// Experts chosen per token in every layer, encoder first; 0 where there are none.

@@ -24,6 +24,10 @@ struct Fidelity {
   Estimate kl_divergence{};      ///< Σ p_original · log(p_original / p_compressed), nats
   Estimate top1_agreement{};     ///< share of tokens where both name the same most likely token
   Estimate routing_agreement{};  ///< share of the original's chosen experts also chosen
+  Estimate original_perplexity{};      ///< of the same tokens
+  double kl_divergence_99 = 0.0;       ///< 99 of 100 tokens have at most this one
+  double largest_kl_divergence = 0.0;  ///< of any token; NaN when any is
+  Interval top1_interval{};            ///< 95 % confidence, windows being the independent draws
 };
 
 struct PerplexityResult {

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from program import MODEL, PROGRAM, SAMPLE, trine, trine_json
 
-COMMANDS = ["inspect", "calibrate", "compress", "verify", "eval", "generate", "chat", "serve", "bench"]
+COMMANDS = ["inspect", "calibrate", "compress", "verify", "eval", "compare", "generate",
+            "chat", "serve", "bench"]  # fmt: skip
 
 
 def data_bytes(header: dict) -> int:

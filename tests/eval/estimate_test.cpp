@@ -62,5 +62,20 @@ TEST(MeanOfClusters, OfOneClusterHasNoStandardError) {
   EXPECT_EQ(mean_of_clusters(clusters).standard_error, 0.0);
 }
 
+// Wilson's interval of 8 in 10, from any table: 0.490 to 0.943.
+TEST(ShareInterval, OfIndependentDrawsIsWilsons) {
+  const Estimate share{0.8, std::sqrt(0.8 * 0.2 / 10.0)};
+  const Interval interval = share_interval(share, 10);
+  EXPECT_NEAR(interval.low, 0.4902, 1e-4);
+  EXPECT_NEAR(interval.high, 0.9433, 1e-4);
+}
+
+// Full agreement of n draws: 1 / (1 + z² / n) to 1.
+TEST(ShareInterval, FullAgreementIsNoPoint) {
+  const Interval interval = share_interval({1.0, 0.0}, 16);
+  EXPECT_NEAR(interval.low, 1.0 / (1.0 + 3.8415 / 16.0), 1e-4);
+  EXPECT_DOUBLE_EQ(interval.high, 1.0);
+}
+
 }  // namespace
 }  // namespace trine::eval
