@@ -166,6 +166,51 @@ void visit_fields(PerplexityReport& report, Visit&& field) {
   field("kl_divergence", report.kl_divergence);
   field("top1_agreement", report.top1_agreement);
   field("routing_agreement", report.routing_agreement);
+  field("original_perplexity", report.original_perplexity);
+  field("kl_divergence_99", report.kl_divergence_99);
+  field("largest_kl_divergence", report.largest_kl_divergence);
+  field("top1_low", report.top1_low);
+  field("top1_high", report.top1_high);
+  field("seconds", report.seconds);
+  field("peak_rss_bytes", report.peak_rss_bytes);
+}
+
+template <class Visit>
+void visit_fields(TaskOptions& options, Visit&& field) {
+  field("tasks", options.tasks);
+  field("data_directory", options.data_directory);
+  field("few_shot", options.few_shot);
+  field("limit", options.limit);
+  field("max_length", options.max_length);
+  field("max_generated_tokens", options.max_generated_tokens);
+  field("finished_file", options.finished_file);
+  field("resume", options.resume);
+  visit_fields(options.engine, field);
+}
+
+template <class Visit>
+void visit_fields(TaskMetric& metric, Visit&& field) {
+  field("name", metric.name);
+  field("filter", metric.filter);
+  field("value", metric.value);
+  field("standard_error", metric.standard_error);
+  field("higher_is_better", metric.higher_is_better);
+}
+
+template <class Visit>
+void visit_fields(TaskScores& scores, Visit&& field) {
+  field("name", scores.name);
+  field("version", scores.version);
+  field("few_shot", scores.few_shot);
+  field("documents", scores.documents);
+  field("is_pooled", scores.is_pooled);
+  field("metrics", scores.metrics);
+}
+
+template <class Visit>
+void visit_fields(TaskReport& report, Visit&& field) {
+  field("tasks", report.tasks);
+  field("max_length", report.max_length);
   field("seconds", report.seconds);
   field("peak_rss_bytes", report.peak_rss_bytes);
 }

@@ -87,6 +87,13 @@ py::object native_evaluate(const std::string& model, const py::dict& given,
                   [&](const auto& sink) { return evaluate_perplexity(model, options, sink); });
 }
 
+py::object native_evaluate_tasks(const std::string& model, const py::dict& given,
+                                 const py::object& progress) {
+  const auto options = options_from<TaskOptions>(given);
+  return run_long(progress,
+                  [&](const auto& sink) { return evaluate_tasks(model, options, sink); });
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_native, module) {
@@ -101,6 +108,8 @@ PYBIND11_MODULE(_native, module) {
   module.def("compress", &native_compress);
   module.def("certify", &native_certify);
   module.def("evaluate", &native_evaluate);
+  module.def("evaluate_tasks", &native_evaluate_tasks);
+  module.def("task_names", &task_names);
   module.def("default_options", [] {
     py::dict options;
     options["calibrate"] = defaults<CalibrateOptions>();
@@ -108,6 +117,7 @@ PYBIND11_MODULE(_native, module) {
     options["compress"] = defaults<CompressOptions>();
     options["certify"] = defaults<CertifyOptions>();
     options["evaluate"] = defaults<PerplexityOptions>();
+    options["evaluate_tasks"] = defaults<TaskOptions>();
     options["generate"] = defaults<GenerateOptions>();
     options["load"] = defaults<EngineOptions>();
     return options;

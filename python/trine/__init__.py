@@ -16,6 +16,8 @@ Models on disk
     verify      structure and every checksum
     evaluate    perplexity, and how close a model is to its original
     certify     bounds on what packing may change, beside what is observed
+    evaluate_tasks, task_names
+                HellaSwag, MMLU, … as lm-evaluation-harness scores them, from local files
 
 Models that run
     Model       load(), generate(), stream(), logits(), tokenize(), detokenize()
@@ -35,7 +37,17 @@ from ._model import Model
 from ._native import version
 from ._signatures import wrap_signature
 from ._stream import TextStream
-from ._work import calibrate, certify, compress, evaluate, inspect, plan, verify
+from ._work import (
+    calibrate,
+    certify,
+    compress,
+    evaluate,
+    evaluate_tasks,
+    inspect,
+    plan,
+    task_names,
+    verify,
+)
 from .errors import Error as Error
 from .errors import InvariantError as InvariantError
 
@@ -51,16 +63,18 @@ __all__ = [
     "compress",
     "errors",
     "evaluate",
+    "evaluate_tasks",
     "inspect",
     "plan",
     "reports",
+    "task_names",
     "verify",
 ]
 
 # As users write them, in help() and in tracebacks.
 for _kind in (Model, TextStream):
     _kind.__module__ = "trine"
-for _function in (calibrate, certify, compress, evaluate, inspect, plan, verify):
-    wrap_signature(_function)
+for _work in (calibrate, certify, compress, evaluate, evaluate_tasks, inspect, plan, verify):
+    wrap_signature(_work)
 for _kind in (Model, TextStream, Error, *(getattr(reports, _name) for _name in reports.__all__)):
     wrap_signature(_kind)

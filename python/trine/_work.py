@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Optional, Sequence, Union
+from typing import Callable, List, Optional, Sequence, Union
 
 from . import _native
 from .reports import (
@@ -13,6 +13,7 @@ from .reports import (
     ModelInspection,
     PerplexityReport,
     PlanReport,
+    TaskReport,
     VerifyReport,
     from_native,
 )
@@ -377,3 +378,61 @@ def evaluate(
         "isa": isa,
     }
     return from_native(PerplexityReport, _native.evaluate(os.fspath(model), options, progress))
+
+
+def evaluate_tasks(
+    model: Path,
+    *,
+    tasks: Sequence[str],
+    data_directory: Path,
+    few_shot: Optional[int] = None,
+    limit: int = 0,
+    max_length: int = 0,
+    max_generated_tokens: int = 256,
+    finished_file: Path = "",
+    resume: bool = False,
+    threads: int = 0,
+    isa: str = "",
+    progress: Optional[Progress] = None,
+) -> TaskReport:
+    """Scores of a model on the data sets models are compared by, as lm-evaluation-harness makes them.
+
+        report = trine.evaluate_tasks("packed", tasks=["piqa"], data_directory="data")
+        print({metric.name: metric.value for metric in report.tasks[0].metrics})
+
+    Args:
+        tasks: names of task_names().
+        data_directory: holds <task>/<split>.jsonl; docs/evaluation.md says which fields.
+        few_shot: examples per question; None: the task's own number.
+        limit: only so many documents per task or subject; 0: all.
+        max_length: tokens given at most; 0: what config.json says.
+        max_generated_tokens: of tasks that have the model write.
+        finished_file: keeps the answers to finished documents; empty: none.
+        resume: goes on where finished_file ends.
+        threads: 0: all processors. The scores are the same for any number.
+        isa: "scalar", "avx2", "avx512" or "avx512vnni"; empty: the best there is.
+        progress: called with (name, done, total), in documents of the task at work.
+
+    Raises:
+        Error: there is no such task, or a file is missing or wrong; it names the line.
+        KeyboardInterrupt: between two batches; finished_file keeps what was done.
+    """
+    options = {
+        "tasks": list(tasks),
+        "data_directory": os.fspath(data_directory),
+        "few_shot": few_shot,
+        "limit": limit,
+        "max_length": max_length,
+        "max_generated_tokens": max_generated_tokens,
+        "finished_file": os.fspath(finished_file),
+        "resume": resume,
+        "threads": threads,
+        "isa": isa,
+    }
+    report = _native.evaluate_tasks(os.fspath(model), options, progress)
+    return from_native(TaskReport, report)
+
+
+def task_names() -> List[str]:
+    """Every name that evaluate_tasks() knows, in alphabetical order."""
+    return _native.task_names()

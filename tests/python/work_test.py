@@ -9,6 +9,7 @@ import time
 import pytest
 
 import trine
+from conftest import ROOT
 
 
 def test_inspect_describes_shapes(original):
@@ -107,8 +108,29 @@ def test_evaluate_beside_the_original(original, packed, sample):
     assert 1 < report.perplexity.value < 200
     assert 0 < report.kl_divergence.value < 0.1
     assert report.top1_agreement.value > 0.8
+    assert report.top1_low < report.top1_agreement.value < report.top1_high
+    assert report.kl_divergence.value < report.kl_divergence_99 <= report.largest_kl_divergence
     alone = trine.evaluate(original, text_file=sample, window=64)
-    assert alone.kl_divergence is None
+    assert alone.kl_divergence is None and alone.original_perplexity is None
+    assert report.original_perplexity.value == pytest.approx(alone.perplexity.value)
+
+
+def test_tasks_go_on_where_they_were_interrupted(original, tmp_path):
+    assert {"piqa", "hellaswag", "lambada"} <= set(trine.task_names())
+    data = ROOT / "tests/golden/tasks/data"
+    whole = trine.evaluate_tasks(original, tasks=["piqa"], data_directory=data, limit=6)
+    (piqa,) = whole.tasks
+    assert (piqa.name, piqa.documents, piqa.metrics[0].name) == ("piqa", 6, "acc")
+    assert 0 <= piqa.metrics[0].value <= 1
+
+    def stop(name, done, total):
+        raise ZeroDivisionError
+
+    kept = tmp_path / "finished.jsonl"
+    how = dict(tasks=["piqa"], data_directory=data, limit=6, finished_file=kept)
+    with pytest.raises(ZeroDivisionError):
+        trine.evaluate_tasks(original, **how, progress=stop)
+    assert trine.evaluate_tasks(original, **how, resume=True).tasks == whole.tasks
 
 
 def test_calibrate_writes_statistics_that_plan_reads(original, sample, tmp_path):

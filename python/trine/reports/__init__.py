@@ -6,6 +6,7 @@
     plan()               PlanReport
     compress()           CompressReport
     evaluate()           PerplexityReport: Score
+    evaluate_tasks()     TaskReport: TaskScores, TaskMetric
     Model.generate()     GenerateReport
     certify()            CertificateReport: CertifiedLayer, ChangeReport, DecisionReport,
                          AgreementReport
@@ -24,6 +25,9 @@ from ._evaluation import (
     GenerateReport,
     PerplexityReport,
     Score,
+    TaskMetric,
+    TaskReport,
+    TaskScores,
 )
 from ._inspection import (
     CompressionInspection,
@@ -51,6 +55,9 @@ __all__ = [
     "PlanReport",
     "RoleInspection",
     "Score",
+    "TaskMetric",
+    "TaskReport",
+    "TaskScores",
     "UnseenExpert",
     "VerifyReport",
 ]

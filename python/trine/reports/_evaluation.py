@@ -1,4 +1,4 @@
-"""What evaluate(), Model.generate() and certify() return."""
+"""What evaluate(), evaluate_tasks(), Model.generate() and certify() return."""
 
 from __future__ import annotations
 
@@ -35,9 +35,15 @@ class PerplexityReport(Shortened):
         windows: that were run.
         nll: negative log likelihood, nats per scored token.
         perplexity: exp(nll).
-        kl_divergence: nats per token, original ‖ model; None without a reference, as the next.
+        kl_divergence: nats per token, original ‖ model; None without a reference, as all
+            down to top1_high.
         top1_agreement: share of tokens with the same most likely next token.
         routing_agreement: share of the original's experts that were chosen too.
+        original_perplexity: of the reference, same tokens.
+        kl_divergence_99: 99 of 100 tokens have at most this one.
+        largest_kl_divergence: of any token.
+        top1_low: lower end of the 95 % interval of top1_agreement.
+        top1_high: its upper end.
         seconds: that it took.
         peak_rss_bytes: most memory of the process.
     """
@@ -53,6 +59,68 @@ class PerplexityReport(Shortened):
     kl_divergence: Optional[Score]
     top1_agreement: Optional[Score]
     routing_agreement: Optional[Score]
+    original_perplexity: Optional[Score]
+    kl_divergence_99: Optional[float]
+    largest_kl_divergence: Optional[float]
+    top1_low: Optional[float]
+    top1_high: Optional[float]
+    seconds: float
+    peak_rss_bytes: int
+
+
+@dataclass(frozen=True, repr=False)
+class TaskMetric(Shortened):
+    """One figure of a task.
+
+    Attributes:
+        name: as in lm-evaluation-harness: "acc", "acc_norm", "exact_match", …
+        filter: as there: "none", "strict-match", …
+        value: the figure.
+        standard_error: None for a single document.
+        higher_is_better: or lower, as of a perplexity.
+    """
+
+    name: str
+    filter: str
+    value: float
+    standard_error: Optional[float]
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, repr=False)
+class TaskScores(Shortened):
+    """What a model scored on one task, or on one subject of it.
+
+    Attributes:
+        name: as in lm-evaluation-harness.
+        version: of the task's definition there.
+        few_shot: examples before each question.
+        documents: that were asked.
+        is_pooled: all subjects together; theirs follow.
+        metrics: the figures.
+    """
+
+    name: str
+    version: float
+    few_shot: int
+    documents: int
+    is_pooled: bool
+    metrics: List[TaskMetric]
+
+
+@dataclass(frozen=True, repr=False)
+class TaskReport(Shortened):
+    """What a model scored on tasks.
+
+    Attributes:
+        tasks: one TaskScores each, in the order they were named.
+        max_length: tokens the model was given at most.
+        seconds: that it took.
+        peak_rss_bytes: most memory of the process.
+    """
+
+    tasks: List[TaskScores]
+    max_length: int
     seconds: float
     peak_rss_bytes: int
 
