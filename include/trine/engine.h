@@ -15,6 +15,9 @@ namespace trine {
 struct EngineOptions {
   int threads = 0;    ///< 0: all processors
   std::string isa{};  ///< "scalar", "avx2", "avx512", "avx512vnni"; empty: the best there is
+  /// Of the inputs of packed weights: 16, finer than fp16, or 8, twice the speed of long prompts
+  /// for an error of about half a percent of each output.
+  int activation_bits = 16;
 };
 
 struct GenerateOptions {
