@@ -48,8 +48,10 @@ class Run {
     }
     TRINE_ASSIGN_OR_RETURN(auto writer, packed::PackedWriter::create(target, tensor_plans()));
     const Status written = write_all(writer);
-    if (!written && written.error().code == ErrorCode::kIo) writer.keep();
-    if (!written) return tl::unexpected<Error>(written.error());
+    if (!written) {
+      if (finished_ > 0) writer.keep();  // hours of work, whatever went wrong after it
+      return tl::unexpected<Error>(written.error());
+    }
     packed::EarlierRun::discard(target);
     return std::move(manifest_);
   }
@@ -231,6 +233,7 @@ class Run {
       finished.pieces.push_back(std::move(piece));
     }
     TRINE_RETURN_IF_ERROR(writer.note(finished));
+    ++finished_;
     if (matrix.is_finished && options_.taken_over) options_.taken_over(spec.name);
     if (options_.trace) options_.trace(spec.name, compressed.trace);
     report(spec.name, size_of(spec));
@@ -284,6 +287,7 @@ class Run {
   std::uint64_t total_weights_ = 0;
   std::uint64_t done_weights_ = 0;
   SquaredError total_error_{};
+  std::size_t finished_ = 0;  ///< matrices in the journal
   packed::EarlierRun earlier_{};
   packed::Manifest manifest_{};
 };

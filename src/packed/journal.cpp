@@ -105,6 +105,22 @@ std::optional<std::vector<std::uint8_t>> read_piece(const fs::path& directory,
   return {};
 }
 
+/// How much of `newer` is work that `older` holds as well.
+struct Overlap {
+  std::size_t shared = 0;
+  bool is_all = false;
+};
+Overlap overlap_of(const std::map<std::string, FinishedMatrix>& newer,
+                   const std::map<std::string, FinishedMatrix>& older) {
+  Overlap overlap;
+  for (const auto& [name, matrix] : newer) {
+    const auto found = older.find(name);
+    overlap.shared += found != older.end() && found->second.key == matrix.key ? 1 : 0;
+  }
+  overlap.is_all = overlap.shared == newer.size();
+  return overlap;
+}
+
 }  // namespace
 
 Result<Journal> Journal::create(const fs::path& directory) {
@@ -140,7 +156,11 @@ Result<EarlierRun> EarlierRun::take(const fs::path& target) {
   run.matrices_ = read_journal(previous);
   auto newer = read_journal(partial);
   std::error_code error;
-  if (newer.empty() || newer.size() < run.matrices_.size()) {
+  // A resumed run that was killed has copied some of the older one's matrices and done few of its
+  // own: then the older one is worth more. A run of another plan shares nothing with it.
+  const Overlap overlap = overlap_of(newer, run.matrices_);
+  const bool is_of_same_plan = overlap.shared > 0;
+  if (overlap.is_all || (is_of_same_plan && newer.size() < run.matrices_.size())) {
     fs::remove_all(partial, error);
     return run;
   }

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cmath>
-#include <cstring>
 
 namespace trine::runtime {
 namespace {
@@ -23,15 +22,63 @@ std::vector<std::vector<Assignment>> group_by_expert(const Routing& routing,
   return groups;
 }
 
-std::vector<float> gather_rows(const float* inputs, std::size_t width,
-                               const std::vector<Assignment>& group) {
-  std::vector<float> rows(group.size() * width);
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    std::memcpy(rows.data() + i * width, inputs + group[i].token * width,
-                width * sizeof(float));
+/// Numbers kept between the two steps of the experts that are computed at once: 32 MB. A few tokens
+/// are one go for all experts, a long prompt takes them nearly one by one.
+constexpr std::size_t kMostNumbersAtOnce = std::size_t{8} << 20;
+
+/// Experts computed at once, with rows of their tokens in one array.
+class ExpertWave {
+ public:
+  explicit ExpertWave(std::size_t hidden) : hidden_(hidden) {}
+
+  [[nodiscard]] bool has_room_for(const FeedForward& expert, std::size_t num_tokens) const {
+    return members_.empty() || numbers_ + num_tokens * expert.width() <= kMostNumbersAtOnce;
   }
-  return rows;
-}
+
+  void add(const FeedForward& expert, const std::vector<Assignment>& group,
+           const float* inputs) {
+    members_.push_back({&expert, &group, rows_.size()});
+    for (const Assignment& assignment : group) {
+      const float* row = inputs + assignment.token * hidden_;
+      rows_.insert(rows_.end(), row, row + hidden_);
+    }
+    numbers_ += group.size() * expert.width();
+  }
+
+  /// Adds every expert's results to its tokens, experts in ascending order, and starts anew.
+  void run(Compute& compute, std::vector<float>& outputs) {
+    std::vector<float> results(rows_.size());
+    std::vector<FeedForwardBatch> batches;
+    for (const Member& member : members_) {
+      batches.push_back({member.expert, rows_.data() + member.first,
+                         results.data() + member.first, member.group->size()});
+    }
+    FeedForward::apply(compute, batches);
+    for (const Member& member : members_) {
+      const float* result = results.data() + member.first;
+      for (const Assignment& assignment : *member.group) {
+        float* target = outputs.data() + assignment.token * hidden_;
+        for (std::size_t c = 0; c < hidden_; ++c) target[c] += assignment.weight * result[c];
+        result += hidden_;
+      }
+    }
+    members_.clear();
+    rows_.clear();
+    numbers_ = 0;
+  }
+
+ private:
+  struct Member {
+    const FeedForward* expert;
+    const std::vector<Assignment>* group;
+    std::size_t first;  ///< of its rows
+  };
+
+  std::size_t hidden_;
+  std::vector<Member> members_{};
+  std::vector<float> rows_{};
+  std::size_t numbers_ = 0;
+};
 
 }  // namespace
 
@@ -78,19 +125,14 @@ Routing Experts::apply(Compute& compute, const float* inputs, std::size_t num_to
 
   outputs.assign(num_tokens * hidden, 0.0f);
   const auto groups = group_by_expert(routing, experts_.size());
+  ExpertWave wave(hidden);
   for (std::size_t index = 0; index < experts_.size(); ++index) {
     const auto& group = groups[index];
     if (group.empty()) continue;
-    const std::vector<float> rows = gather_rows(inputs, hidden, group);
-    const std::vector<float> results =
-        experts_[index].apply(compute, rows.data(), group.size());
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      float* target = outputs.data() + group[i].token * hidden;
-      for (std::size_t c = 0; c < hidden; ++c) {
-        target[c] += group[i].weight * results[i * hidden + c];
-      }
-    }
+    if (!wave.has_room_for(experts_[index], group.size())) wave.run(compute, outputs);
+    wave.add(experts_[index], group, inputs);
   }
+  wave.run(compute, outputs);
   if (shared_expert_) add_shared(compute, inputs, num_tokens, outputs);
   return routing;
 }

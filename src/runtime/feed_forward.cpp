@@ -1,7 +1,6 @@
 #include "runtime/feed_forward.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "kernels/gates.h"
@@ -61,22 +60,44 @@ Result<FeedForward> FeedForward::load(const ExpertSpec& spec, const ModelSpec& m
   return mlp;
 }
 
+void FeedForward::apply(Compute& compute, std::span<const FeedForwardBatch> batches) {
+  /// Calls and numbers of one batch between the two steps.
+  struct Step {
+    std::vector<float> gate{}, up{};  // up stays empty without a gate: up_proj takes its place
+    std::vector<LinearCall> calls{};
+  };
+  std::vector<Step> steps(batches.size());
+  std::vector<LinearBatch> linear;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const FeedForwardBatch& batch = batches[i];
+    const FeedForward& mlp = *batch.mlp;
+    Step& step = steps[i];
+    step.gate.resize(batch.num_tokens * mlp.up_proj_.out_features());
+    if (mlp.gate_proj_.exists()) {
+      step.up.resize(step.gate.size());
+      step.calls = {{&mlp.gate_proj_, step.gate.data()}, {&mlp.up_proj_, step.up.data()}};
+    } else {
+      step.calls = {{&mlp.up_proj_, step.gate.data()}};
+    }
+    linear.push_back({step.calls, batch.inputs, batch.num_tokens});
+  }
+  multiply(compute, linear);
+  linear.clear();
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const FeedForward& mlp = *batches[i].mlp;
+    Step& step = steps[i];
+    activate(compute, mlp.activation_, mlp.limit_, step.gate, step.up);
+    step.calls = {{&mlp.down_proj_, batches[i].outputs}};
+    linear.push_back({step.calls, step.gate.data(), batches[i].num_tokens});
+  }
+  multiply(compute, linear);
+}
+
 std::vector<float> FeedForward::apply(Compute& compute, const float* inputs,
                                       std::size_t num_tokens) const {
-  std::vector<float> gate(num_tokens * up_proj_.out_features());
-  std::vector<float> up;  // stays empty without a gate: then up_proj takes its place
-  if (gate_proj_.exists()) {
-    up.resize(gate.size());
-    multiply(compute,
-             std::array{LinearCall{&gate_proj_, gate.data()}, LinearCall{&up_proj_, up.data()}},
-             inputs, num_tokens);
-  } else {
-    multiply(compute, std::array{LinearCall{&up_proj_, gate.data()}}, inputs, num_tokens);
-  }
-  activate(compute, activation_, limit_, gate, up);
   std::vector<float> outputs(num_tokens * down_proj_.out_features());
-  multiply(compute, std::array{LinearCall{&down_proj_, outputs.data()}}, gate.data(),
-           num_tokens);
+  const FeedForwardBatch batch{this, inputs, outputs.data(), num_tokens};
+  apply(compute, std::span(&batch, 1));
   return outputs;
 }
 

@@ -22,24 +22,27 @@ constexpr std::size_t kMostDotTokens = 3;
 /// Up to this many tokens widening as one goes beats widening a panel first; the sums are the same.
 constexpr std::size_t kMostSteadyTokens = 16;
 
+/// What a batch is applied to.
+struct Inputs {
+  const float* values;
+  std::size_t num_tokens;
+  std::size_t in_features;
+  std::map<std::size_t, kernels::PreparedInputs> prepared{};  ///< by group_size
+};
+
 /// Some rows of one call's matrix.
 struct Task {
   const LinearCall* call;
+  const Inputs* inputs;
   std::size_t first_row;
   std::size_t num_rows;
   float* projected;  ///< right · inputs of a compensator, [tokens, rank]; null without one
 };
 
-struct Inputs {
-  const float* values;
-  std::size_t num_tokens;
-  std::map<std::size_t, kernels::PreparedInputs> prepared{};  ///< by group_size
-};
-
 /// The right factor of one call, applied before its matrix.
 struct Projection {
   const LowRankView* low_rank;
-  std::size_t in_features;
+  const Inputs* inputs;
   std::vector<float> outputs{};  ///< [tokens, rank]
 };
 
@@ -62,8 +65,8 @@ void multiply_packed(const KernelTable& table, const PackedMatrixView& matrix, c
 }
 
 /// projection.outputs[token, rank row] for some tokens; one task is kBlockRows of the rank.
-void project(const KernelTable& table, Projection& projection, std::size_t row_block,
-             const Inputs& inputs) {
+void project(const KernelTable& table, Projection& projection, std::size_t row_block) {
+  const Inputs& inputs = *projection.inputs;
   const std::size_t rank = projection.low_rank->rank;
   const FactorView& right = projection.low_rank->right;
   if (const auto* packed = std::get_if<PackedMatrixView>(&right)) {
@@ -71,7 +74,7 @@ void project(const KernelTable& table, Projection& projection, std::size_t row_b
                                inputs.prepared.at(packed->layout.group_size),
                                {projection.outputs.data(), rank});
   }
-  const std::size_t width = projection.in_features;
+  const std::size_t width = inputs.in_features;
   const std::uint8_t* rows = std::get<TensorView>(right).bytes.data();
   const std::size_t last = std::min((row_block + 1) * kBlockRows, rank);
   for (std::size_t row = row_block * kBlockRows; row < last; ++row) {
@@ -208,7 +211,8 @@ void add_bias(const Task& task, const Inputs& inputs) {
   }
 }
 
-void run_task(Compute& compute, const Task& task, const Inputs& inputs) {
+void run_task(Compute& compute, const Task& task) {
+  const Inputs& inputs = *task.inputs;
   const models::WeightView& weight = task.call->linear->weight();
   if (const PackedMatrixView* packed = models::codes_of(weight)) {
     multiply_packed(compute.kernels(), *packed, task, inputs);
@@ -222,54 +226,90 @@ void run_task(Compute& compute, const Task& task, const Inputs& inputs) {
   add_bias(task, inputs);
 }
 
+/// One token's inputs to be prepared in groups of one size.
+struct PrepareTask {
+  const Inputs* inputs;
+  std::size_t group_size;
+  std::size_t token;
+};
+
+/// Everything one call of multiply() does, in the order of its three steps.
+struct Work {
+  std::vector<Inputs> inputs{};        ///< by batch
+  std::vector<PrepareTask> prepare{};  ///< first
+  std::vector<Projection>
+      projections{};          ///< then, one per call, without a compensator for some
+  std::vector<Task> tasks{};  ///< last
+  std::size_t multiplications = 0;
+};
+
 /// Reserves one buffer for the inputs in groups of this size.
-void reserve_prepared(Compute& compute, const PackedLayout& layout, Inputs& inputs) {
+void reserve_prepared(Compute& compute, const PackedLayout& layout, std::size_t& slot,
+                      Inputs& inputs) {
   if (inputs.prepared.contains(layout.group_size)) return;
   const std::size_t bytes = compute.kernels().prepared_bytes(
       layout.in_features, layout.group_size, compute.num_digits());
-  const std::size_t slot = inputs.prepared.size();
   inputs.prepared[layout.group_size] = {
-      compute.prepared_inputs(slot, bytes * inputs.num_tokens), bytes, inputs.num_tokens,
+      compute.prepared_inputs(slot++, bytes * inputs.num_tokens), bytes, inputs.num_tokens,
       compute.num_digits()};
 }
 
 /// Reserves one buffer per group size that occurs among packed matrices and right factors.
-void reserve_prepared(Compute& compute, std::span<const LinearCall> calls, Inputs& inputs) {
+void reserve_prepared(Compute& compute, std::span<const LinearCall> calls, std::size_t& slot,
+                      Inputs& inputs) {
   for (const LinearCall& call : calls) {
     const PackedMatrixView* packed = models::codes_of(call.linear->weight());
     if (packed == nullptr) continue;
-    reserve_prepared(compute, packed->layout, inputs);
+    reserve_prepared(compute, packed->layout, slot, inputs);
     const LowRankView* low_rank = models::low_rank_of(call.linear->weight());
     if (low_rank == nullptr) continue;
     const auto* right = std::get_if<PackedMatrixView>(&low_rank->right);
-    if (right != nullptr) reserve_prepared(compute, right->layout, inputs);
+    if (right != nullptr) reserve_prepared(compute, right->layout, slot, inputs);
   }
 }
 
-/// One projection per call, without a compensator for those that have none.
-std::vector<Projection> projections_of(std::span<const LinearCall> calls,
-                                       std::size_t num_tokens) {
-  std::vector<Projection> projections;
-  for (const LinearCall& call : calls) {
-    const LowRankView* low_rank = models::low_rank_of(call.linear->weight());
-    projections.push_back({low_rank, call.linear->in_features()});
-    if (low_rank != nullptr) projections.back().outputs.resize(num_tokens * low_rank->rank);
+/// Adds a call's projection and its tasks; room for the projection was reserved.
+void add_call(const LinearCall& call, const Inputs& inputs, Work& work) {
+  const LowRankView* low_rank = models::low_rank_of(call.linear->weight());
+  Projection& projection = work.projections.emplace_back(Projection{low_rank, &inputs});
+  if (low_rank != nullptr) projection.outputs.resize(inputs.num_tokens * low_rank->rank);
+  float* projected = low_rank == nullptr ? nullptr : projection.outputs.data();
+  const std::size_t rows = call.linear->out_features();
+  for (std::size_t first = 0; first < rows; first += kTaskRows) {
+    work.tasks.push_back({&call, &inputs, first, std::min(kTaskRows, rows - first), projected});
   }
-  return projections;
+  work.multiplications += rows * inputs.in_features * inputs.num_tokens;
 }
 
-std::vector<Task> divide(std::span<const LinearCall> calls,
-                         std::vector<Projection>& projections) {
-  std::vector<Task> tasks;
-  for (std::size_t index = 0; index < calls.size(); ++index) {
-    const std::size_t rows = calls[index].linear->out_features();
-    std::vector<float>& projected = projections[index].outputs;
-    for (std::size_t first = 0; first < rows; first += kTaskRows) {
-      tasks.push_back({&calls[index], first, std::min(kTaskRows, rows - first),
-                       projected.empty() ? nullptr : projected.data()});
+Work work_of(Compute& compute, std::span<const LinearBatch> batches) {
+  Work work;
+  std::size_t num_calls = 0, slot = 0;
+  for (const LinearBatch& batch : batches) num_calls += batch.calls.size();
+  work.inputs.reserve(batches.size());  // others point into both
+  work.projections.reserve(num_calls);
+  for (const LinearBatch& batch : batches) {
+    if (batch.num_tokens == 0 || batch.calls.empty()) continue;
+    Inputs& inputs = work.inputs.emplace_back(
+        Inputs{batch.inputs, batch.num_tokens, batch.calls.front().linear->in_features()});
+    reserve_prepared(compute, batch.calls, slot, inputs);
+    for (const auto& prepared : inputs.prepared) {
+      for (std::size_t token = 0; token < batch.num_tokens; ++token) {
+        work.prepare.push_back({&inputs, prepared.first, token});
+      }
     }
+    for (const LinearCall& call : batch.calls) add_call(call, inputs, work);
   }
-  return tasks;
+  return work;
+}
+
+void prepare(const Compute& compute, const PrepareTask& task) {
+  const kernels::PreparedInputs& prepared = task.inputs->prepared.at(task.group_size);
+  // The buffer is ours; PreparedInputs only promises readers not to write.
+  auto* target =
+      const_cast<std::uint8_t*>(prepared.data) + task.token * prepared.bytes_per_token;
+  const std::size_t in_features = task.inputs->in_features;
+  compute.kernels().prepare_input(task.inputs->values + task.token * in_features, in_features,
+                                  task.group_size, prepared.num_digits, target);
 }
 
 struct ProjectionTask {
@@ -331,48 +371,41 @@ std::size_t Linear::stored_bytes() const noexcept {
   return std::get<TensorView>(weight_).bytes.size();
 }
 
-void multiply(Compute& compute, std::span<const LinearCall> calls, const float* inputs,
-              std::size_t num_tokens) {
-  if (num_tokens == 0) return;
+void multiply(Compute& compute, std::span<const LinearBatch> batches) {
   if (compute.input_observer() != nullptr) {
-    compute.input_observer()->observe(calls, inputs, num_tokens);
+    for (const LinearBatch& batch : batches) {
+      if (batch.num_tokens == 0) continue;
+      compute.input_observer()->observe(batch.calls, batch.inputs, batch.num_tokens);
+    }
   }
-  Inputs shared{inputs, num_tokens};
-  reserve_prepared(compute, calls, shared);
-  std::vector<Projection> projections = projections_of(calls, num_tokens);
-  const std::vector<ProjectionTask> projection_tasks = divide(projections);
-  const std::vector<Task> tasks = divide(calls, projections);
-  const std::size_t in_features = calls.front().linear->in_features();
-  std::size_t multiplications = 0;
-  for (const LinearCall& call : calls) {
-    multiplications += call.linear->out_features() * in_features * num_tokens;
-  }
-#pragma omp parallel num_threads(compute.threads_for(multiplications))
+  Work work = work_of(compute, batches);
+  const std::vector<ProjectionTask> projection_tasks = divide(work.projections);
+#pragma omp parallel num_threads(compute.threads_for(work.multiplications))
   {
-    for (const auto& entry : shared.prepared) {
-      const std::size_t group_size = entry.first;
-      const kernels::PreparedInputs& prepared = entry.second;
+    if (!work.prepare.empty()) {
 #pragma omp for schedule(static)
-      for (std::size_t token = 0; token < num_tokens; ++token) {
-        // The buffer is ours; PreparedInputs only promises readers not to write.
-        auto* target =
-            const_cast<std::uint8_t*>(prepared.data) + token * prepared.bytes_per_token;
-        compute.kernels().prepare_input(inputs + token * in_features, in_features, group_size,
-                                        prepared.num_digits, target);
+      for (std::size_t index = 0; index < work.prepare.size(); ++index) {
+        prepare(compute, work.prepare[index]);
       }
     }
     if (!projection_tasks.empty()) {
 #pragma omp for schedule(dynamic)
       for (std::size_t index = 0; index < projection_tasks.size(); ++index) {
         const ProjectionTask& task = projection_tasks[index];
-        project(compute.kernels(), *task.projection, task.row_block, shared);
+        project(compute.kernels(), *task.projection, task.row_block);
       }
     }
 #pragma omp for schedule(dynamic)
-    for (std::size_t index = 0; index < tasks.size(); ++index) {
-      run_task(compute, tasks[index], shared);
+    for (std::size_t index = 0; index < work.tasks.size(); ++index) {
+      run_task(compute, work.tasks[index]);
     }
   }
+}
+
+void multiply(Compute& compute, std::span<const LinearCall> calls, const float* inputs,
+              std::size_t num_tokens) {
+  const LinearBatch batch{calls, inputs, num_tokens};
+  multiply(compute, std::span(&batch, 1));
 }
 
 }  // namespace trine::runtime

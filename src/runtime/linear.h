@@ -46,11 +46,21 @@ struct LinearCall {
   float* output = nullptr;
 };
 
-/// Applies several matrices to the same inputs [num_tokens, in_features] in one parallel
-/// region: q, k, v share their input, so do gate and up. Results do not depend on the number of
-/// threads; for packed weights, and for all when the Compute is steady, they do not depend on
-/// num_tokens either. The Compute's
-/// InputObserver, if there is one, sees the calls and their inputs first.
+/// Matrices that are applied to the same inputs [num_tokens, in_features]: q, k, v share theirs, so
+/// do gate and up.
+struct LinearBatch {
+  std::span<const LinearCall> calls{};
+  const float* inputs = nullptr;
+  std::size_t num_tokens = 0;
+};
+
+/// Applies the matrices of all batches in one parallel region; batches are apart, as those of the
+/// experts of a layer are. Results do not depend on the number of threads nor on the other
+/// batches; for packed weights, and for all when the Compute is steady, they do not depend on
+/// num_tokens either. The Compute's InputObserver, if there is one, sees each batch first.
+void multiply(Compute& compute, std::span<const LinearBatch> batches);
+
+/// The same for one batch.
 void multiply(Compute& compute, std::span<const LinearCall> calls, const float* inputs,
               std::size_t num_tokens);
 

@@ -23,7 +23,8 @@ class JournalTest : public testing::Test {
   [[nodiscard]] fs::path previous() const { return directory_.path() / "packed.previous"; }
 
   /// Matrices "a0", "a1", … of four bytes each in the shard `file`, as an interrupted run leaves it.
-  void leave_run(const fs::path& folder, int matrices, const std::string& file) {
+  void leave_run(const fs::path& folder, int matrices, const std::string& file,
+                 const std::string& key = "key") {
     fs::create_directories(folder);
     std::string bytes = "header";
     auto journal = Journal::create(folder).value();
@@ -32,7 +33,7 @@ class JournalTest : public testing::Test {
       const std::span data(reinterpret_cast<const std::uint8_t*>(content.data()), 4);
       ASSERT_TRUE(journal.add(
           {.name = "a" + std::to_string(i),
-           .key = "key" + std::to_string(i),
+           .key = key + std::to_string(i),
            .pieces = {{"model.safetensors", bytes.size(), 4, base::to_hex(base::xxh3(data))}},
            .squared_error = 0.1 + i,
            .squared_norm = 1.0 / 3.0,
@@ -77,6 +78,15 @@ TEST_F(JournalTest, KeepsTheRunThatGotFarther) {
   EXPECT_EQ(EarlierRun::take(target()).value().size(), 6u);
   EarlierRun::discard(target());
   EXPECT_TRUE(fs::is_empty(directory_.path()));
+}
+
+/// A run of another plan is what the user wants now, however far the older one got.
+TEST_F(JournalTest, ARunOfAnotherPlanReplacesTheOlderOne) {
+  leave_run(previous(), 5, "model.safetensors");
+  leave_run(partial(), 2, "model.safetensors", "other");
+  const EarlierRun run = EarlierRun::take(target()).value();
+  EXPECT_EQ(run.size(), 2u);
+  EXPECT_NE(run.find("a1", "other1"), nullptr);
 }
 
 TEST_F(JournalTest, ALineThatWasCutOffEndsTheJournal) {
