@@ -10,6 +10,7 @@
 #include <trine/engine.h>
 #include <trine/evaluate.h>
 #include <trine/inspect.h>
+#include <trine/plan.h>
 #include <trine/progress.h>
 #include <trine/report.h>
 #include <trine/result.h>

@@ -20,6 +20,10 @@ void add_engine_options(CLI::App& app, EngineOptions& options) {
   app.add_option(
       "--isa", options.isa,
       "Instruction set: scalar, avx2, avx512 or avx512vnni; the best one by default");
+  app.add_option(
+         "--activations", options.activation_bits,
+         "Bits of the inputs of packed weights: 16 (finer than fp16) or 8 (faster prompts)")
+      ->capture_default_str();
 }
 
 void add_sampling_options(CLI::App& app, GenerateOptions& generate) {

@@ -28,6 +28,7 @@ struct PreparedInputs {
   const std::uint8_t* data = nullptr;
   std::size_t bytes_per_token = 0;
   std::size_t num_tokens = 0;
+  int num_digits = 2;  ///< 2: finer than fp16; 1: eight bits
 };
 
 /// Where results go: output[token · stride + out_feature].
@@ -58,13 +59,15 @@ struct KernelTable {
   std::string_view name;
 
   /// Bytes one token's prepared input takes; a multiple of 64.
-  std::size_t (*prepared_bytes)(std::size_t in_features, std::size_t group_size) noexcept;
+  std::size_t (*prepared_bytes)(std::size_t in_features, std::size_t group_size,
+                                int num_digits) noexcept;
 
-  /// Turns one token's fp32 input [in_features] into the form packed_matmul wants. The wide
-  /// tables split each value into two int8 digits per group, x ≈ (128·high + low)·scale with
-  /// scale = max|x| / 16319, so |x − x̂| ≤ max|x| / 32638 within the group: finer than fp16.
+  /// Turns one token's fp32 input [in_features] into the form packed_matmul wants, as one or two
+  /// int8 digits per value and a scale per group. Two: x ≈ (128·high + low)·scale with scale =
+  /// max|x| / 16319, so |x − x̂| ≤ max|x| / 32638 within the group, finer than fp16 (the scalar table
+  /// keeps the fp32 value). One: x ≈ low·scale with scale = max|x| / 127, on every table.
   void (*prepare_input)(const float* input, std::size_t in_features, std::size_t group_size,
-                        std::uint8_t* prepared) noexcept;
+                        int num_digits, std::uint8_t* prepared) noexcept;
 
   /// output[t, o] = Σ_i weight(o, i) · input[t, i] for the outputs o of `rows`, from packed codes.
   void (*packed_matmul)(const PackedMatrixView& matrix, RowBlockRange rows,

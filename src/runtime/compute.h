@@ -33,6 +33,10 @@ class Compute {
   [[nodiscard]] bool is_steady() const noexcept { return is_steady_; }
   void set_steady(bool steady) noexcept { is_steady_ = steady; }
 
+  /// Digits of the inputs of packed weights: 2 is finer than fp16, 1 rounds them to eight bits.
+  [[nodiscard]] int num_digits() const noexcept { return num_digits_; }
+  void set_num_digits(int digits) noexcept { num_digits_ = digits; }
+
   /// Threads worth waking for this many multiplications: below some 20 µs of work for each, the
   /// barrier costs more than it brings, and far more on a machine that is busy with other things.
   [[nodiscard]] int threads_for(std::size_t multiplications) const noexcept {
@@ -59,6 +63,7 @@ class Compute {
   const kernels::KernelTable* table_;
   int threads_;
   bool is_steady_ = false;
+  int num_digits_ = 2;
   InputObserver* input_observer_ = nullptr;
   std::vector<std::vector<float>> scratch_;
   std::vector<std::vector<std::uint8_t>> prepared_{};

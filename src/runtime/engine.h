@@ -57,6 +57,8 @@ class Engine {
   /// From now on a token's results do not depend on what else is in its batch, nor on how a prompt
   /// is divided among steps. See Compute::is_steady.
   void set_steady(bool steady) noexcept { compute_.set_steady(steady); }
+  /// See Compute::num_digits.
+  void set_num_digits(int digits) noexcept { compute_.set_num_digits(digits); }
 
   [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] int threads() const noexcept { return compute_.threads(); }

@@ -225,11 +225,12 @@ void run_task(Compute& compute, const Task& task, const Inputs& inputs) {
 /// Reserves one buffer for the inputs in groups of this size.
 void reserve_prepared(Compute& compute, const PackedLayout& layout, Inputs& inputs) {
   if (inputs.prepared.contains(layout.group_size)) return;
-  const std::size_t bytes =
-      compute.kernels().prepared_bytes(layout.in_features, layout.group_size);
+  const std::size_t bytes = compute.kernels().prepared_bytes(
+      layout.in_features, layout.group_size, compute.num_digits());
   const std::size_t slot = inputs.prepared.size();
   inputs.prepared[layout.group_size] = {
-      compute.prepared_inputs(slot, bytes * inputs.num_tokens), bytes, inputs.num_tokens};
+      compute.prepared_inputs(slot, bytes * inputs.num_tokens), bytes, inputs.num_tokens,
+      compute.num_digits()};
 }
 
 /// Reserves one buffer per group size that occurs among packed matrices and right factors.
@@ -357,7 +358,7 @@ void multiply(Compute& compute, std::span<const LinearCall> calls, const float* 
         auto* target =
             const_cast<std::uint8_t*>(prepared.data) + token * prepared.bytes_per_token;
         compute.kernels().prepare_input(inputs + token * in_features, in_features, group_size,
-                                        target);
+                                        prepared.num_digits, target);
       }
     }
     if (!projection_tasks.empty()) {

@@ -172,39 +172,46 @@ TRINE_INLINE_AVX2 Metadata load_metadata(const std::uint8_t* row_block,
           _mm256_fmadd_ps(steps, second, _mm256_set1_ps(middle_code(layout.bits)))};
 }
 
-/// One group of one half block (eight outputs): sums[t] += scale · x_scale · (acc − zero · Σx).
-template <int kBits, int kTokens>
+/// One group of one half block (eight outputs): outputs[t] += scale · x_scale · (acc − zero · Σx).
+template <int kBits, int kTokens, int kDigits>
 TRINE_INLINE_AVX2 void add_half_group(const std::uint8_t* row_block, const PackedLayout& layout,
                                       std::size_t group, std::size_t half,
-                                      const TokenInput* tokens, __m256* sums) noexcept {
+                                      const TokenInput* tokens, __m256* outputs) noexcept {
   const std::uint8_t* lines = row_block + layout.codes_offset(group) + half * kHalfBytes;
-  __m256i high[kTokens], low[kTokens];
-  for (int t = 0; t < kTokens; ++t) high[t] = low[t] = _mm256_setzero_si256();
+  __m256i sums[kTokens][kDigits];
+  for (auto& token : sums) {
+    for (auto& sum : token) sum = _mm256_setzero_si256();
+  }
   for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
     __m256i q[8];
     unpack<kBits>(lines + chunk * kBits * kLineBytes, q);
-    for (int t = 0; t < kTokens; ++t) {
+    for (std::size_t t = 0; t < kTokens; ++t) {
       const std::uint8_t* digits =
-          tokens[t].digits + 2 * group * layout.group_size + chunk * kChunkInputs;
-      high[t] = _mm256_add_epi32(high[t], dot_chunk<kBits>(q, digits));
-      low[t] = _mm256_add_epi32(low[t], dot_chunk<kBits>(q, digits + layout.group_size));
+          tokens[t].digits + kDigits * group * layout.group_size + chunk * kChunkInputs;
+      for (std::size_t d = 0; d < kDigits; ++d) {
+        sums[t][d] =
+            _mm256_add_epi32(sums[t][d], dot_chunk<kBits>(q, digits + d * layout.group_size));
+      }
     }
   }
   const auto [scales, zeros] = load_metadata(row_block, layout, group, half);
-  for (int t = 0; t < kTokens; ++t) {
-    const __m256i total = _mm256_add_epi32(_mm256_slli_epi32(high[t], 7), low[t]);
+  for (std::size_t t = 0; t < kTokens; ++t) {
+    __m256i total = sums[t][0];
+    if constexpr (kDigits == 2) {
+      total = _mm256_add_epi32(_mm256_slli_epi32(total, 7), sums[t][1]);
+    }
     const __m256 centred = _mm256_fnmadd_ps(zeros, _mm256_set1_ps(tokens[t].sums[group]),
                                             _mm256_cvtepi32_ps(total));
-    sums[t] = _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(tokens[t].scales[group])),
-                              centred, sums[t]);
+    outputs[t] = _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(tokens[t].scales[group])),
+                                 centred, outputs[t]);
   }
 }
 
-template <int kBits, int kTokens>
+template <int kBits, int kTokens, int kDigits>
 TRINE_TARGET_AVX2 void multiply_row_block(const RowBlock& row_block, const PackedLayout& layout,
                                           const TokenInput* tokens) noexcept {
-  __m256 sums[2][kTokens];
-  for (int t = 0; t < kTokens; ++t) sums[0][t] = sums[1][t] = _mm256_setzero_ps();
+  __m256 outputs[2][kTokens];
+  for (int t = 0; t < kTokens; ++t) outputs[0][t] = outputs[1][t] = _mm256_setzero_ps();
   const std::size_t group_bytes = layout.codes_bytes() + kLineBytes;
   for (std::size_t group = 0; group < layout.num_groups(); ++group) {
     const std::uint8_t* ahead =
@@ -212,41 +219,50 @@ TRINE_TARGET_AVX2 void multiply_row_block(const RowBlock& row_block, const Packe
     for (std::size_t line = 0; line < group_bytes; line += kLineBytes) {
       _mm_prefetch(reinterpret_cast<const char*>(ahead + line), _MM_HINT_T0);
     }
-    add_half_group<kBits, kTokens>(row_block.blocks, layout, group, 0, tokens, sums[0]);
-    add_half_group<kBits, kTokens>(row_block.blocks, layout, group, 1, tokens, sums[1]);
+    for (std::size_t half = 0; half < 2; ++half) {
+      add_half_group<kBits, kTokens, kDigits>(row_block.blocks, layout, group, half, tokens,
+                                              outputs[half]);
+    }
   }
   for (int t = 0; t < kTokens; ++t) {
-    alignas(32) float outputs[kBlockRows];
-    _mm256_store_ps(outputs, sums[0][t]);
-    _mm256_store_ps(outputs + kHalfRows, sums[1][t]);
-    std::memcpy(tokens[t].output, outputs, row_block.num_rows * sizeof(float));
+    alignas(32) float stored[kBlockRows];
+    _mm256_store_ps(stored, outputs[0][t]);
+    _mm256_store_ps(stored + kHalfRows, outputs[1][t]);
+    std::memcpy(tokens[t].output, stored, row_block.num_rows * sizeof(float));
   }
 }
 
-template <int kBits>
+template <int kBits, int kDigits>
 void multiply_bits(const PackedMatrixView& matrix, RowBlockRange rows,
                    const PreparedInputs& inputs, const OutputRows& output) noexcept {
   const PackedLayout& layout = matrix.layout;
   const auto multiply = [&](const RowBlock& row_block, const TokenInput* tokens,
                             std::size_t count) {
-    if (count == 2) return multiply_row_block<kBits, 2>(row_block, layout, tokens);
-    return multiply_row_block<kBits, 1>(row_block, layout, tokens);
+    if (count == 2) return multiply_row_block<kBits, 2, kDigits>(row_block, layout, tokens);
+    return multiply_row_block<kBits, 1, kDigits>(row_block, layout, tokens);
   };
   for_each_tile(matrix, rows, inputs, output, 2, multiply);
+}
+
+template <int kDigits>
+void multiply(const PackedMatrixView& matrix, RowBlockRange rows, const PreparedInputs& inputs,
+              const OutputRows& output) noexcept {
+  switch (matrix.layout.bits) {
+    case 2: return multiply_bits<2, kDigits>(matrix, rows, inputs, output);
+    case 3: return multiply_bits<3, kDigits>(matrix, rows, inputs, output);
+    case 4: return multiply_bits<4, kDigits>(matrix, rows, inputs, output);
+    case 5: return multiply_bits<5, kDigits>(matrix, rows, inputs, output);
+    case 6: return multiply_bits<6, kDigits>(matrix, rows, inputs, output);
+    default: return multiply_bits<8, kDigits>(matrix, rows, inputs, output);
+  }
 }
 
 }  // namespace
 
 void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
                    const PreparedInputs& inputs, const OutputRows& output) noexcept {
-  switch (matrix.layout.bits) {
-    case 2: return multiply_bits<2>(matrix, rows, inputs, output);
-    case 3: return multiply_bits<3>(matrix, rows, inputs, output);
-    case 4: return multiply_bits<4>(matrix, rows, inputs, output);
-    case 5: return multiply_bits<5>(matrix, rows, inputs, output);
-    case 6: return multiply_bits<6>(matrix, rows, inputs, output);
-    default: return multiply_bits<8>(matrix, rows, inputs, output);
-  }
+  if (inputs.num_digits == 1) return multiply<1>(matrix, rows, inputs, output);
+  return multiply<2>(matrix, rows, inputs, output);
 }
 
 }  // namespace trine::kernels::avx2

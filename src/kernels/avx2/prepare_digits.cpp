@@ -1,4 +1,4 @@
-// Splits fp32 inputs into two int8 digits per value (see digit_layout.h).
+// Splits fp32 inputs into one or two int8 digits per value (see digit_layout.h).
 #include <immintrin.h>
 
 #include <cstring>
@@ -38,32 +38,39 @@ TRINE_INLINE_AVX2 std::int32_t add_lanes(__m256i values) noexcept {
   return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
 }
 
-/// One group; `values` is padded to `count`, a multiple of 32. Returns {scale, Σ digits}.
-TRINE_TARGET_AVX2 void split_group(const float* values, std::size_t count, std::int8_t* high,
-                                   std::int8_t* low, float& scale, float& sum) noexcept {
+/// One group; `values` is padded to `count`, a multiple of 32. Writes num_digits · count digits
+/// and returns {scale, Σ digits} in `scale` and `sum`.
+TRINE_TARGET_AVX2 void split_group(const float* values, std::size_t count, int num_digits,
+                                   std::int8_t* digits, float& scale, float& sum) noexcept {
   const float largest = largest_magnitude(values, count);
+  const float largest_value = largest_digit_value(num_digits);
   // Below this the inverse would overflow; such inputs count as zero.
   constexpr float kTiny = 1e-30f;
-  const float inverse = largest > kTiny ? kLargestDigitValue / largest : 0.0f;
+  const float inverse = largest > kTiny ? largest_value / largest : 0.0f;
   const __m256 factor = _mm256_set1_ps(inverse);
   __m256i total = _mm256_setzero_si256();
   for (std::size_t i = 0; i < count; i += 8) {
     const __m256i value =
         _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(values + i), factor));
-    const __m256i upper = _mm256_srai_epi32(_mm256_add_epi32(value, _mm256_set1_epi32(64)), 7);
-    store_bytes(high + i, upper);
-    store_bytes(low + i, _mm256_sub_epi32(value, _mm256_slli_epi32(upper, 7)));
+    __m256i low = value;
+    if (num_digits == 2) {
+      const __m256i upper =
+          _mm256_srai_epi32(_mm256_add_epi32(value, _mm256_set1_epi32(64)), 7);
+      store_bytes(digits + i, upper);
+      low = _mm256_sub_epi32(value, _mm256_slli_epi32(upper, 7));
+    }
+    store_bytes(digits + static_cast<std::size_t>(num_digits - 1) * count + i, low);
     total = _mm256_add_epi32(total, value);
   }
-  scale = largest > kTiny ? largest / kLargestDigitValue : 0.0f;
+  scale = largest > kTiny ? largest / largest_value : 0.0f;
   sum = static_cast<float>(add_lanes(total));
 }
 
 }  // namespace
 
 void prepare_digits(const float* input, std::size_t in_features, std::size_t group_size,
-                    std::uint8_t* prepared) noexcept {
-  const DigitLayout layout(in_features, group_size);
+                    int num_digits, std::uint8_t* prepared) noexcept {
+  const DigitLayout layout(in_features, group_size, num_digits);
   auto* scales = reinterpret_cast<float*>(prepared + layout.scales_offset());
   auto* sums = reinterpret_cast<float*>(prepared + layout.sums_offset());
   for (std::size_t group = 0; group < layout.num_groups; ++group) {
@@ -77,8 +84,9 @@ void prepare_digits(const float* input, std::size_t in_features, std::size_t gro
       std::memcpy(padded, values, present * sizeof(float));
       values = padded;
     }
-    auto* high = reinterpret_cast<std::int8_t*>(prepared + 2 * first);
-    split_group(values, group_size, high, high + group_size, scales[group], sums[group]);
+    split_group(values, group_size, num_digits,
+                reinterpret_cast<std::int8_t*>(prepared + layout.num_digits * first),
+                scales[group], sums[group]);
   }
 }
 

@@ -1,28 +1,11 @@
-// AVX-512 with VNNI (Ice Lake, Sapphire Rapids, Zen 4 and later).
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
-#include <immintrin.h>
-
-#include <cstring>
+// AVX-512 with VNNI (Cascade Lake, Ice Lake, Sapphire Rapids, Zen 4 and later).
+#include "kernels/kernel_table.h"
 
 #include "kernels/avx2/dense.h"
-#include "kernels/block_codec.h"
-#include "kernels/token_tiles.h"
-
-#define TRINE_TARGET_AVX512 \
-  __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
+#include "kernels/avx512vnni/packed_matmul.h"
+#include "kernels/digit_layout.h"
 
 namespace trine::kernels::avx512vnni {
-namespace {
-
-constexpr bool kHasVnni = true;
-#include "kernels/avx512/packed_matmul_body.h"
-
-}  // namespace
 
 extern const KernelTable kTable;
 const KernelTable kTable{.name = "avx512vnni",

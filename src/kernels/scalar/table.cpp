@@ -1,25 +1,42 @@
 // The kernels that define correct: written to be read, summed in double, always built.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "base/dtype.h"
 #include "kernels/block_codec.h"
+#include "kernels/digit_layout.h"
 #include "kernels/kernel_table.h"
 
 namespace trine::kernels::scalar {
 namespace {
 
 /// fp32 values, padded with zeros to whole groups.
-std::size_t prepared_bytes(std::size_t in_features, std::size_t group_size) noexcept {
+std::size_t prepared_bytes(std::size_t in_features, std::size_t group_size,
+                           int /*num_digits*/) noexcept {
   const std::size_t padded = (in_features + group_size - 1) / group_size * group_size;
   return (padded * sizeof(float) + kLineBytes - 1) / kLineBytes * kLineBytes;
 }
 
+/// Two digits are finer than what this table is compared by, so the values stay as they are; one
+/// digit is a rounding that all tables share.
 void prepare_input(const float* input, std::size_t in_features, std::size_t group_size,
-                   std::uint8_t* prepared) noexcept {
-  std::memset(prepared, 0, prepared_bytes(in_features, group_size));
+                   int num_digits, std::uint8_t* prepared) noexcept {
+  std::memset(prepared, 0, prepared_bytes(in_features, group_size, num_digits));
   std::memcpy(prepared, input, in_features * sizeof(float));
+  if (num_digits == 2) return;
+  auto* values = reinterpret_cast<float*>(prepared);
+  for (std::size_t first = 0; first < in_features; first += group_size) {
+    const std::size_t end = std::min(first + group_size, in_features);
+    float largest = 0.0f;
+    for (std::size_t i = first; i < end; ++i) largest = std::max(largest, std::abs(values[i]));
+    const float inverse = largest > 1e-30f ? largest_digit_value(1) / largest : 0.0f;
+    const float scale = largest > 1e-30f ? largest / largest_digit_value(1) : 0.0f;
+    for (std::size_t i = first; i < end; ++i) {
+      values[i] = std::nearbyint(values[i] * inverse) * scale;
+    }
+  }
 }
 
 /// One group's weights times one token's inputs of that group, added to 16 sums.

@@ -1,0 +1,137 @@
+// Packed weights times digit inputs with VNNI: which of the two ways a call goes.
+// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
+#include "kernels/avx512vnni/packed_matmul.h"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/block_codec.h"
+#include "kernels/token_tiles.h"
+
+#define TRINE_TARGET_AVX512 \
+  __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
+
+namespace trine::kernels::avx512vnni {
+namespace {
+
+#include "kernels/avx512/unpack_body.h"
+#include "kernels/avx512vnni/many_tokens_body.h"
+#include "kernels/avx512vnni/one_token_body.h"
+
+/// One call of KernelTable::packed_matmul.
+struct Call {
+  const PackedMatrixView& matrix;
+  RowBlockRange rows;
+  const PreparedInputs& inputs;
+  const OutputRows& output;
+};
+
+template <int kBits, int kChunks, bool kIsWide, int kDigits>
+void multiply_one_token(const Call& call) noexcept {
+  constexpr std::size_t kTogether = 4;
+  const PackedLayout& layout = call.matrix.layout;
+  for (std::size_t index = call.rows.begin; index < call.rows.end;) {
+    const RowBlock row_block = row_block_of(call.matrix, index);
+    const TokenInput token = token_input(layout, call.inputs, call.output, 0, index);
+    if (call.rows.end - index >= kTogether) {
+      multiply_one<kBits, kChunks, kIsWide, kDigits, kTogether>(row_block, layout, token);
+      index += kTogether;
+    } else {
+      multiply_one<kBits, kChunks, kIsWide, kDigits, 1>(row_block, layout, token);
+      index += 1;
+    }
+  }
+}
+
+/// The run's groups of one or two row blocks for all tokens.
+template <int kBits, bool kIsWide, int kDigits>
+void multiply_run(const Call& call, std::size_t index, std::size_t num_blocks, const Run& run,
+                  Panel& panel) noexcept {
+  constexpr std::size_t kTile = 8 / kDigits;
+  const PackedLayout& layout = call.matrix.layout;
+  const RowBlock row_block = row_block_of(call.matrix, index);
+  for (std::size_t block = 0; block < num_blocks; ++block) {
+    unpack_run<kBits, kIsWide>(row_block.blocks + block * layout.row_block_bytes(), layout, run,
+                               panel, block);
+  }
+  Run tile_run = run;
+  for (std::size_t token = 0; token < call.inputs.num_tokens; token += kTile) {
+    const std::size_t count = std::min(kTile, call.inputs.num_tokens - token);
+    TokenInput tokens[kTile];
+    for (std::size_t t = 0; t < count; ++t) {
+      tokens[t] = token_input(layout, call.inputs, call.output, token + t, index);
+    }
+    if (num_blocks == kPanelBlocks) {
+      multiply_tokens<kDigits, kPanelBlocks>(panel, tile_run, tokens, count,
+                                             row_block.num_rows);
+    } else {
+      multiply_tokens<kDigits, 1>(panel, tile_run, tokens, count, row_block.num_rows);
+    }
+    tile_run.next = nullptr;  // asked for once
+  }
+}
+
+template <int kBits, bool kIsWide, int kDigits>
+void multiply_many_tokens(const Call& call) noexcept {
+  const PackedLayout& layout = call.matrix.layout;
+  const std::size_t groups = layout.num_groups(),
+                    groups_per_run = kRunInputs / layout.group_size;
+  Panel panel;
+  for (std::size_t index = call.rows.begin; index < call.rows.end; index += kPanelBlocks) {
+    const std::size_t num_blocks = std::min(kPanelBlocks, call.rows.end - index);
+    const std::uint8_t* blocks = row_block_of(call.matrix, index).blocks;
+    for (std::size_t first = 0; first < groups; first += groups_per_run) {
+      const std::size_t next = first + groups_per_run;
+      const Run run{.first_group = first,
+                    .num_groups = std::min(groups_per_run, groups - first),
+                    .group_size = layout.group_size,
+                    .next = next < groups ? blocks + layout.codes_offset(next) : nullptr,
+                    .next_apart = num_blocks == kPanelBlocks ? layout.row_block_bytes() : 0,
+                    .bytes_per_group = layout.codes_bytes() + kLineBytes};
+      multiply_run<kBits, kIsWide, kDigits>(call, index, num_blocks, run, panel);
+    }
+  }
+}
+
+template <int kBits, bool kIsWide, int kDigits>
+void multiply(const Call& call) noexcept {
+  if (call.inputs.num_tokens > 1) return multiply_many_tokens<kBits, kIsWide, kDigits>(call);
+  switch (call.matrix.layout.num_chunks_per_group()) {
+    case 1: return multiply_one_token<kBits, 1, kIsWide, kDigits>(call);
+    case 2: return multiply_one_token<kBits, 2, kIsWide, kDigits>(call);
+    default: return multiply_one_token<kBits, 4, kIsWide, kDigits>(call);
+  }
+}
+
+template <int kBits>
+void multiply(const Call& call) noexcept {
+  const bool is_wide = call.matrix.layout.metadata_bits == 16;
+  if (call.inputs.num_digits == 1) {
+    return is_wide ? multiply<kBits, true, 1>(call) : multiply<kBits, false, 1>(call);
+  }
+  return is_wide ? multiply<kBits, true, 2>(call) : multiply<kBits, false, 2>(call);
+}
+
+}  // namespace
+
+void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
+                   const PreparedInputs& inputs, const OutputRows& output) noexcept {
+  const Call call{matrix, rows, inputs, output};
+  switch (matrix.layout.bits) {
+    case 2: return multiply<2>(call);
+    case 3: return multiply<3>(call);
+    case 4: return multiply<4>(call);
+    case 5: return multiply<5>(call);
+    case 6: return multiply<6>(call);
+    default: return multiply<8>(call);
+  }
+}
+
+}  // namespace trine::kernels::avx512vnni
