@@ -6,9 +6,10 @@
     python3 tools/make_task_goldens.py
 
 Each task is the harness's own, prompts, metrics and all; only the data set is replaced by the files
-of tests/golden/tasks/data. The model runs in transformers in fp32 on the processor. Two rounds:
-with the examples a task asks for, and with three. Stored are the results and, per document, what
-was answered.
+of tests/golden/tasks/data. The model runs in transformers in fp32 on the processor. Three rounds:
+with the examples a task asks for, with three, and, for what its local-completions asks a server
+(tools/run_lm_eval.py), without a BOS before the text. Stored are the results and, per document,
+what was answered.
 """
 
 import json
@@ -27,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests/golden/tasks"
 THEIRS = Path(lm_eval.__file__).parent / "tasks"
 MAX_GEN_TOKENS = 40
+# Tasks with both acc and acc_norm whose questions are shorter than the model's 256 positions.
+ASKED_OF_A_SERVER = ["arc_easy", "hellaswag", "piqa"]
 
 # Where the harness keeps each task.
 PATHS = {
@@ -79,7 +82,9 @@ def localized(task: str, scratch: Path) -> dict:
     return config
 
 
-def run(model: HFLM, tasks: list[str], few_shot: int | None, scratch: Path) -> dict:
+def run(
+    model: HFLM, tasks: list[str], few_shot: int | None, scratch: Path, all_arguments: bool = False
+) -> dict:
     found = lm_eval.simple_evaluate(
         model=model,
         tasks=[localized(task, scratch) for task in tasks],
@@ -92,8 +97,8 @@ def run(model: HFLM, tasks: list[str], few_shot: int | None, scratch: Path) -> d
             {
                 "doc_id": s["doc_id"],
                 "filter": s["filter"],
-                # What was asked, of the first document alone: examples make it long.
-                **({"arguments": s["arguments"]} if s["doc_id"] == 0 else {}),
+                # What was asked; with examples of the first document alone: they make it long.
+                **({"arguments": s["arguments"]} if all_arguments or s["doc_id"] == 0 else {}),
                 "answers": s["filtered_resps"] if s["filter"] != "none" else s["resps"],
             }
             for s in samples
@@ -111,9 +116,10 @@ def run(model: HFLM, tasks: list[str], few_shot: int | None, scratch: Path) -> d
 def main() -> None:
     import tempfile
 
-    model = HFLM(
-        pretrained=str(ROOT / "models/tiny-mixtral"), dtype="float32", device="cpu", batch_size=1
-    )
+    where = {"pretrained": str(ROOT / "models/tiny-mixtral"), "device": "cpu"}
+    how = {"dtype": "float32", "batch_size": 1}
+    model = HFLM(**where, **how)
+    without_bos = HFLM(**where, **how, add_bos_token=False)
     packages = ("lm_eval", "datasets", "torch", "transformers")
     golden = {"made_with": {name: version(name) for name in packages}}
     golden["max_gen_toks"] = MAX_GEN_TOKENS
@@ -121,6 +127,7 @@ def main() -> None:
         golden["default"] = run(model, list(PATHS), None, Path(scratch))
         with_examples = [task for task in PATHS if task != "wikitext"]
         golden["three_examples"] = run(model, with_examples, 3, Path(scratch))
+        golden["without_bos"] = run(without_bos, ASKED_OF_A_SERVER, None, Path(scratch), True)
     text = json.dumps(golden, ensure_ascii=False, indent=1, default=str)
     (GOLDEN / "lm_eval.json").write_text(text + "\n", encoding="utf-8")
 

@@ -24,7 +24,7 @@ struct ServiceOptions {
   std::size_t most_running = 64;     ///< requests that generate together
   std::size_t most_waiting = 512;    ///< more are refused
   std::size_t prefill_tokens = 256;  ///< of prompts in one step
-  std::string kv_cache = "fp16";     ///< or "int8"
+  std::string kv_cache = "fp16";     ///< or "fp32", "int8"
   std::uint64_t kv_cache_bytes =
       0;  ///< 0: room for all that run, at most 4 GiB or a quarter of the memory
   std::size_t context_length = 0;  ///< prompt and answer together; 0: that of the model

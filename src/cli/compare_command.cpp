@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "cli/commands.h"
@@ -50,8 +51,10 @@ struct Condition {
   }
 };
 
-/// Nothing when `text` is not FIGURE>NUMBER or FIGURE<NUMBER.
-std::optional<Condition> parse_condition(const std::string& text) {
+/// Nothing when `given` is not FIGURE>NUMBER or FIGURE<NUMBER; spaces do not matter.
+std::optional<Condition> parse_condition(const std::string& given) {
+  std::string text = given;
+  std::erase(text, ' ');
   const std::size_t sign = text.find_first_of("<>");
   if (sign == std::string::npos) return std::nullopt;
   Condition condition{.text = text, .above = text[sign] == '>'};

@@ -40,8 +40,8 @@ void add_service_options(CLI::App& app, ServiceOptions& service) {
       ->capture_default_str();
   app.add_option("--context", service.context_length,
                  "Tokens of prompt and answer; that of the model by default");
-  app.add_option("--kv-cache", service.kv_cache, "Keys and values as fp16 or int8")
-      ->check(CLI::IsMember({"fp16", "int8"}))
+  app.add_option("--kv-cache", service.kv_cache, "Keys and values as fp32, fp16 or int8")
+      ->check(CLI::IsMember({"fp32", "fp16", "int8"}))
       ->capture_default_str();
   app.add_option("--kv-cache-bytes", service.kv_cache_bytes,
                  "Memory for keys and values, for example 2GiB; by default room for all "

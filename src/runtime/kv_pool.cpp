@@ -11,7 +11,10 @@ namespace {
 constexpr float kMostFp16 = 65504.0f;
 constexpr float kMostInt8 = 127.0f;
 
-std::size_t element_bytes(KvFormat format) { return format == KvFormat::kFp16 ? 2 : 1; }
+std::size_t element_bytes(KvFormat format) {
+  if (format == KvFormat::kFp32) return sizeof(float);
+  return format == KvFormat::kFp16 ? 2 : 1;
+}
 
 /// One head of one layer: kPageTokens rows, then their scales.
 std::size_t bytes_of_head(KvFormat format, std::size_t width) {
@@ -31,10 +34,11 @@ std::uint64_t page_key(std::uint64_t parent, std::span<const std::int32_t> token
 }
 
 Result<KvFormat> kv_format_named(std::string_view name) {
+  if (name == "fp32") return KvFormat::kFp32;
   if (name == "fp16") return KvFormat::kFp16;
   if (name == "int8") return KvFormat::kInt8;
-  return fail(ErrorCode::kInvalidArgument, "the KV cache is \"{}\", expected fp16 or int8",
-              name);
+  return fail(ErrorCode::kInvalidArgument,
+              "the KV cache is \"{}\", expected fp32, fp16 or int8", name);
 }
 
 std::size_t KvPool::page_bytes(const ModelSpec& spec, KvFormat format) {
@@ -133,6 +137,11 @@ void KvPool::write_plane(const kernels::KernelTable& table, std::uint8_t* plane,
   for (std::size_t head = 0; head < num_heads_; ++head) {
     const float* row = rows + head * width;
     std::uint8_t* target = plane + head * head_bytes(width);
+    if (format_ == KvFormat::kFp32) {
+      const std::size_t row_bytes = width * sizeof(float);
+      std::memcpy(target + slot * row_bytes, row, row_bytes);
+      continue;
+    }
     if (format_ == KvFormat::kFp16) {
       std::uint8_t* place = target + slot * width * 2;
       const bool fits = std::all_of(row, row + width,
@@ -164,6 +173,10 @@ void KvPool::read_plane(const kernels::KernelTable& table, const std::uint8_t* p
                         std::size_t width, std::size_t head, std::size_t count,
                         float* target) const {
   const std::uint8_t* source = plane + head * head_bytes(width);
+  if (format_ == KvFormat::kFp32) {
+    std::memcpy(target, source, count * width * sizeof(float));
+    return;
+  }
   if (format_ == KvFormat::kFp16) return table.widen_f16(source, target, count * width);
   for (std::size_t slot = 0; slot < count; ++slot) {
     float scale = 0.0f;

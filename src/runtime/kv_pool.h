@@ -21,10 +21,11 @@ namespace trine::runtime {
 /// Tokens of one page.
 inline constexpr std::size_t kPageTokens = 32;
 
-/// How keys and values are kept. kInt8: one fp32 scale per token and head, largest value / 127.
-enum class KvFormat { kFp16, kInt8 };
+/// How keys and values are kept. kFp32: as they are. kInt8: one fp32 scale per token and head,
+/// largest value / 127.
+enum class KvFormat { kFp32, kFp16, kInt8 };
 
-/// "fp16" or "int8"; kInvalidArgument for others.
+/// "fp32", "fp16" or "int8"; kInvalidArgument for others.
 [[nodiscard]] Result<KvFormat> kv_format_named(std::string_view name);
 
 using PageIndex = std::uint32_t;

@@ -545,8 +545,9 @@ void Listener::wait_for_signal() {
   signals_.async_wait([this](boost::system::error_code error, int) {
     if (error) return;
     if (is_draining_) return cut_all();
-    drain();
+    // Before drain(), which ends the waiting for signals where nobody is connected.
     wait_for_signal();
+    drain();
   });
 }
 

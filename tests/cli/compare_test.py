@@ -52,6 +52,7 @@ class Compare(unittest.TestCase):
             ("kl>5,kl_99>5,top1<0.01,perplexity_ratio>10", [False] * 4),
             ("kl>5,kl_max>0.000001", [False, True]),
             ("routing<1.5", [True]),
+            (" kl > 5, top1 < 0.01", [False] * 2),
         ]:
             done = self.compare("--fail-if", conditions)
             self.assertEqual(done.code, int(any(fails)), conditions)

@@ -414,6 +414,13 @@ class ServeOptionsTest(unittest.TestCase):
             self.assertEqual(text, whole)
             self.assertEqual(server.process.wait(timeout=30), 0)
 
+    def test_an_idle_server_ends_at_the_first_signal(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with Server() as server:
+                self.assertEqual(server.get("/health")[0], 200)
+                server.process.send_signal(number)
+                self.assertEqual(server.process.wait(timeout=20), 0)
+
     def test_what_cannot_be_served_is_said(self):
         missing = trine("serve", "no/such/model", "--port", "0")
         self.assertEqual(missing.code, 1)

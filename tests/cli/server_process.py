@@ -45,6 +45,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()
+            raise AssertionError("trine serve did not end within 60 seconds of SIGTERM") from None
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:
         return self.request("GET", path, None, **headers)

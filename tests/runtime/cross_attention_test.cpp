@@ -25,13 +25,13 @@ constexpr double kEps = 0.1;
 class CrossAttentionTest : public testing::Test {
  protected:
   CrossAttentionTest() {
-    model_ = {.hidden_size = kHidden,
-              .num_attention_heads = kHeads,
-              .num_key_value_heads = kHeads,
-              .head_dim = kDim,
-              .v_head_dim = kDim,
-              .norm_eps = kEps,
-              .layers = std::vector<LayerSpec>(2)};
+    model_.hidden_size = kHidden;
+    model_.num_attention_heads = kHeads;
+    model_.num_key_value_heads = kHeads;
+    model_.head_dim = kDim;
+    model_.v_head_dim = kDim;
+    model_.norm_eps = kEps;
+    model_.layers.resize(2);
     spec_ = {.q_proj = add("q", kWidth, kHidden),
              .k_proj = add("k", kWidth, kHidden),
              .v_proj = add("v", kWidth, kHidden),

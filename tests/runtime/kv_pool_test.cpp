@@ -27,7 +27,7 @@ std::vector<std::int32_t> tokens(std::size_t count, std::int32_t first = 0) {
 
 TEST(KvPool, ReadsWhatWasWritten) {
   const ModelSpec spec = small_spec();
-  for (const KvFormat format : {KvFormat::kFp16, KvFormat::kInt8}) {
+  for (const KvFormat format : {KvFormat::kFp32, KvFormat::kFp16, KvFormat::kInt8}) {
     KvPool pool(spec, format, 3);
     const std::size_t width = spec.num_key_value_heads * spec.head_dim;
     const PageIndex page = *pool.take();
@@ -49,10 +49,10 @@ TEST(KvPool, ReadsWhatWasWritten) {
         for (std::size_t i = 0; i < spec.head_dim; ++i) most = std::max(most, std::abs(row[i]));
         for (std::size_t i = 0; i < spec.head_dim; ++i) {
           // Half a step: 2^-11 of a value in fp16 (and the smallest subnormal), 1/254 of the
-          // head's largest one in int8.
-          const double tolerance = format == KvFormat::kFp16
-                                       ? std::abs(row[i]) * 0x1p-11 + 0x1p-25
-                                       : most / 254.0 * 1.001;
+          // head's largest one in int8; none in fp32.
+          double tolerance = most / 254.0 * 1.001;
+          if (format == KvFormat::kFp16) tolerance = std::abs(row[i]) * 0x1p-11 + 0x1p-25;
+          if (format == KvFormat::kFp32) tolerance = 0.0;
           EXPECT_NEAR(read_keys[slot * spec.head_dim + i], row[i], tolerance);
         }
       }
@@ -71,9 +71,10 @@ TEST(KvPool, KeepsValuesBeyondFp16Finite) {
   EXPECT_EQ(read.front(), -65504.0f);
 }
 
-TEST(KvPool, KnowsTwoFormats) {
+TEST(KvPool, KnowsThreeFormats) {
   EXPECT_EQ(kv_format_named("int8").value(), KvFormat::kInt8);
-  expect_error(kv_format_named("fp32"), ErrorCode::kInvalidArgument, {"fp32", "int8"});
+  EXPECT_EQ(kv_format_named("fp32").value(), KvFormat::kFp32);
+  expect_error(kv_format_named("fp64"), ErrorCode::kInvalidArgument, {"fp64", "fp32", "int8"});
 }
 
 TEST(PageTable, SharesPagesOfTheSameBeginning) {

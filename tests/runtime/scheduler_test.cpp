@@ -101,7 +101,7 @@ TEST_P(SchedulerTest, GivesEveryRequestWhatItGetsAlone) {
   for (std::uint64_t seed = 0; seed < 9; ++seed) {
     requests.push_back(request(1 + seed * 13 % 70, seed));
   }
-  for (const KvFormat format : {KvFormat::kFp16, KvFormat::kInt8}) {
+  for (const KvFormat format : {KvFormat::kFp32, KvFormat::kFp16, KvFormat::kInt8}) {
     SchedulerOptions small = options(), large = options();
     small.kv_format = large.kv_format = format;
     small.most_running = 3;
