@@ -18,9 +18,9 @@ struct PeakLoop {
 
 /// The loops of one instruction set. The scalar set has none.
 struct PeakLoops {
-  PeakLoop integer_dot{};  ///< bytes times bytes, added up
+  PeakLoop integer_dot{};   ///< bytes times bytes, added up
   PeakLoop multiply_add{};  ///< fp32
-  PeakLoop bf16_dot{};  ///< pairs of bf16 into fp32; only where the processor has it
+  PeakLoop bf16_dot{};      ///< pairs of bf16 into fp32; only where the processor has it
 };
 
 /// @param table_name of a runnable KernelTable.

@@ -1,6 +1,6 @@
 // Peak loops on 256-bit registers.
-#include "kernels/avx2/target.h"
 #include "kernels/peak.h"
+#include "kernels/avx2/target.h"
 #include "kernels/peak_loop_body.h"
 
 namespace trine::kernels::avx2 {
