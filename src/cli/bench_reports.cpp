@@ -29,8 +29,9 @@ std::string describe(const MatrixShape& shape) {
 
 std::string rates_line(std::string_view what, const ThreadRates& rates, std::string_view unit,
                        std::string_view remark) {
-  return fmt::format("{:<16} {:>10.1f} {:>12.1f}  {:<8} {}\n", what, rates.one / kGiga,
-                     rates.all / kGiga, unit, remark);
+  return fmt::format("{:<16} {:>10.1f} {:>12.1f}  {}{}\n", what, rates.one / kGiga,
+                     rates.all / kGiga, unit,
+                     remark.empty() ? "" : fmt::format("{:{}}{}", "", 9 - unit.size(), remark));
 }
 
 std::string peak_line(std::string_view what, const PeakRate& rate, std::string_view unit) {
