@@ -1,9 +1,10 @@
-# What every target is compiled with. Warnings are errors from the first day.
+# What every target is compiled with. Warnings are errors from the first day; not for those who
+# build Trine as a part of something, with compilers that warn of more.
 add_library(trine_flags INTERFACE)
 target_compile_features(trine_flags INTERFACE cxx_std_20)
 target_compile_options(trine_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast
-  -Wunused-result -Werror
+  -Wunused-result $<$<BOOL:${TRINE_WERROR}>:-Werror>
   # The same bytes on every machine: no contraction of a·b + c behind our back.
   -ffp-contract=off)
 target_include_directories(trine_flags INTERFACE
@@ -32,4 +33,8 @@ function(trine_room name)
     target_link_libraries(trine_${name} PUBLIC trine_${room})
   endforeach()
   target_link_libraries(trine_${name} PUBLIC ${ROOM_LIBRARIES})
+  if(NOT name STREQUAL "cli")  # the program is no part of the library
+    set_property(GLOBAL APPEND PROPERTY TRINE_ROOMS ${name})
+    set_property(GLOBAL APPEND PROPERTY TRINE_ROOM_LIBRARIES ${ROOM_LIBRARIES})
+  endif()
 endfunction()

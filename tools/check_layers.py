@@ -3,7 +3,8 @@
 
 A room is a folder of src/. A file includes its own room and rooms of a strictly lower level;
 <trine/...> is open to everyone; doors see nothing else. The public headers depend on the
-standard library alone, and a library with its own walls (CUDA, BLAS) stays behind them.
+standard library alone, and a library with its own walls (CUDA, BLAS) stays behind them. python/
+is a door outside of src/: its C++ sees <trine/...>, its own files and nothing else of ours.
 """
 
 import re
@@ -73,7 +74,7 @@ def judge_include(path: str, bracket: str, header: str) -> Iterator[str]:
         if header.split("/")[0] in LEVELS and "/" in header:
             yield f"'{header}' is a room of this project; include it with quotes"
     elif top == "python":
-        if header.split("/")[0] in LEVELS:
+        if header.split("/")[0] in LEVELS or ".." in header.split("/"):
             yield f"python is a door: reach '{header}' through <trine/...>"
     else:
         yield from judge_quoted(path.split("/")[1], header)

@@ -68,7 +68,8 @@ def python_functions(text: str) -> Iterator[Function]:
     for node in ast.walk(module):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             arguments = node.args
-            count = len(arguments.posonlyargs + arguments.args + arguments.kwonlyargs)
+            # What must be named cannot be mixed up at a call.
+            count = len(arguments.posonlyargs + arguments.args)
             yield Function(node.name, node.lineno, node.end_lineno - node.lineno + 1, count)
 
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <trine/result.h>
+#include <vector>
 
 namespace trine {
 
@@ -38,7 +39,8 @@ struct GenerateReport {
   double decode_seconds = 0.0;
 };
 
-/// Receives each piece of text as soon as it is certain; pieces are whole characters.
+/// Receives each piece of text as soon as it is certain; pieces are whole characters. What it
+/// throws ends generate() and reaches its caller; the model can be used again.
 using TextCallback = std::function<void(std::string_view piece)>;
 
 struct SpeedOptions {
@@ -58,6 +60,13 @@ struct SpeedReport {
   std::string isa{};
 };
 
+/// Scores of the next token, before any softmax.
+struct LogitsReport {
+  std::size_t positions = 0;
+  std::size_t vocab_size = 0;
+  std::vector<float> values{};  ///< [positions, vocab_size]; row i follows tokens 0…i
+};
+
 /// A model with its tokenizer, ready to generate. One call at a time.
 class TextModel {
  public:
@@ -75,6 +84,24 @@ class TextModel {
   [[nodiscard]] Result<GenerateReport> generate(std::string_view prompt,
                                                 const GenerateOptions& options,
                                                 const TextCallback& on_text = {});
+
+  /// Logits of every position of one sequence, no token added. An encoder–decoder model reads
+  /// `encoder_token_ids`, and `token_ids` are what its decoder was given so far. kInvalidArgument
+  /// for no token ids, ids outside the vocabulary, and an encoder's tokens without an encoder or
+  /// the other way round. Tokens that come later change a token's logits by rounding at most.
+  [[nodiscard]] Result<LogitsReport> logits(
+      const std::vector<std::int32_t>& token_ids,
+      const std::vector<std::int32_t>& encoder_token_ids = {});
+
+  /// Token ids of `text`. Special tokens spelled out in it ("</s>") become their ids; with
+  /// `add_special_tokens` come those the model expects around a sequence. Never fails: what is not
+  /// UTF-8 is read as U+FFFD.
+  [[nodiscard]] std::vector<std::int32_t> tokenize(std::string_view text,
+                                                   bool add_special_tokens = true) const;
+
+  /// Text of token ids, UTF-8. Ids without a token are left out, and special tokens if so told.
+  [[nodiscard]] std::string detokenize(const std::vector<std::int32_t>& token_ids,
+                                       bool skip_special_tokens = true) const;
 
   /// Times prefill and decode, beside this machine's read bandwidth.
   [[nodiscard]] Result<SpeedReport> measure_speed(const SpeedOptions& options = {});

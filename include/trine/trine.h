@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <trine/bench.h>
 #include <trine/calibrate.h>
 #include <trine/certify.h>
 #include <trine/chat.h>
@@ -10,6 +11,7 @@
 #include <trine/engine.h>
 #include <trine/evaluate.h>
 #include <trine/inspect.h>
+#include <trine/plan.h>
 #include <trine/progress.h>
 #include <trine/report.h>
 #include <trine/result.h>

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "api/loaded_model.h"
+#include "api/sequence_logits.h"
 #include "eval/speed.h"
 
 namespace trine {
@@ -37,6 +38,25 @@ Result<GenerateReport> TextModel::generate(std::string_view prompt,
   }
   runtime::KvCache cache(loaded.engine.spec());
   return api::write_on(loaded, cache, prompt_ids, options, on_text);
+}
+
+Result<LogitsReport> TextModel::logits(const std::vector<std::int32_t>& token_ids,
+                                       const std::vector<std::int32_t>& encoder_token_ids) {
+  return api::sequence_logits(state_->loaded.engine, token_ids, encoder_token_ids);
+}
+
+std::vector<std::int32_t> TextModel::tokenize(std::string_view text,
+                                              bool add_special_tokens) const {
+  return state_->loaded.tokenizer->encode(text, add_special_tokens
+                                                    ? input::SpecialTokens::kInclude
+                                                    : input::SpecialTokens::kExclude);
+}
+
+std::string TextModel::detokenize(const std::vector<std::int32_t>& token_ids,
+                                  bool skip_special_tokens) const {
+  return state_->loaded.tokenizer->decode(token_ids, skip_special_tokens
+                                                         ? input::SpecialTokens::kExclude
+                                                         : input::SpecialTokens::kInclude);
 }
 
 Result<SpeedReport> TextModel::measure_speed(const SpeedOptions& options) {

@@ -1,6 +1,8 @@
 #include "compress/error_measurement.h"
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
 
 #include "compress/matrix_compressor.h"
 #include "compress/widened_weights.h"
@@ -120,8 +122,11 @@ Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
   ErrorTable table(matrices.size());
   std::vector<Status> statuses(matrices.size());
   std::uint64_t done = 0;
+  std::exception_ptr stopped;  // an exception may not leave the parallel loop by itself
+  std::atomic<bool> is_stopped = false;
 #pragma omp parallel for num_threads(options.threads) schedule(dynamic)
   for (std::size_t i = 0; i < matrices.size(); ++i) {
+    if (is_stopped) continue;
     const MatrixSpec& spec = *matrices[i];
     ErrorRow& row = table[i];
     if (const auto found = described.find(spec.name); found != described.end()) {
@@ -135,9 +140,17 @@ Result<ErrorTable> measure_errors(const checkpoint::Checkpoint& source,
 #pragma omp critical
     {
       ++done;
-      if (progress) progress({spec.name, done, matrices.size()});
+      if (progress && !is_stopped) {
+        try {
+          progress({spec.name, done, matrices.size()});
+        } catch (...) {
+          stopped = std::current_exception();
+          is_stopped = true;
+        }
+      }
     }
   }
+  if (stopped) std::rethrow_exception(stopped);
   for (const Status& status : statuses) TRINE_RETURN_IF_ERROR(status);
   return table;
 }

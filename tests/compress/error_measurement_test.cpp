@@ -48,6 +48,21 @@ TEST(ErrorMeasurement, ExpertsOfAnEncoderHaveTheUseOfExperts) {
   EXPECT_EQ(in_encoder, 8u);
 }
 
+TEST(ErrorMeasurement, WhatProgressThrowsLeavesTheParallelLoop) {
+  struct Stopped {};
+  const testing_support::TemporaryDirectory directory;
+  testing_support::write_tiny_checkpoint(directory.path());
+  const auto source = checkpoint::Checkpoint::open(directory.path());
+  ASSERT_TRUE(source) << sentence(source);
+  std::size_t calls = 0;
+  const auto stop = [&calls](const base::Progress&) {
+    ++calls;
+    throw Stopped{};
+  };
+  EXPECT_THROW(static_cast<void>(measure_errors(*source, kOne, {.threads = 2}, stop)), Stopped);
+  EXPECT_EQ(calls, 1u);
+}
+
 TEST(ErrorMeasurement, ATableIsReadBackForTheModelAndStatisticsItWasMeasuredWith) {
   const testing_support::TemporaryDirectory directory;
   testing_support::write_tiny_checkpoint(directory.path());

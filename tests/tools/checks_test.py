@@ -79,6 +79,13 @@ class Layers(ChecksTest):
                 f"1: {door} is a door: reach 'api/engine.h' through <trine/...>",
             )  # fmt: skip
 
+    def test_python_has_no_way_around_the_public_headers(self):
+        self.assert_clean("layers", {"python/native/a.cpp": '#include "fields.h"\n'})
+        self.assert_finds(
+            "layers", "python/native/a.cpp", '#include "../../src/api/engine.h"\n',
+            "1: python is a door: reach '../../src/api/engine.h' through <trine/...>",
+        )  # fmt: skip
+
     def test_quoted_include_outside_the_rooms(self):
         self.assert_finds(
             "layers", "src/core/a.cpp", '#include "model.h"\n#include "trine/result.h"\n',
@@ -189,6 +196,13 @@ class Sizes(ChecksTest):
         self.assert_finds(
             "sizes", "tools/a.py", text, "1: read has 101 lines; the limit is 100"
         )
+
+    def test_parameters_that_must_be_named_do_not_count(self):
+        self.assert_clean("sizes", {"python/a.py": "def f(a, *, b, c, d, e, f, g, h):\n    0\n"})
+        self.assert_finds(
+            "sizes", "python/a.py", "def f(a, b, c, d, e, f, g, h):\n    0\n",
+            "1: f takes 8 parameters; make a struct",
+        )  # fmt: skip
 
     def test_too_many_parameters(self):
         seven = "int f(int a, std::map<int, int> b, int c, int d, int e, int g, int h) {}\n"
