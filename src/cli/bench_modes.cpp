@@ -130,16 +130,20 @@ void add_bench_modes(CLI::App& app, BenchModes& modes) {
   app.add_flag("--quick", modes.quick,
                "Without a model: some seconds, small buffers, rough figures");
   app.add_option("--bits", modes.bits, "Kernels: widths [2,3,4,8]; compress: one width [3]")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--shapes,--shape", modes.shapes,
                  "Outputs x inputs. Kernels: shapes read from memory "
                  "[4096x14336,14336x4096]; compress: one [4096x14336]")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--cached-shapes", modes.cached_shapes,
                  "Kernels: shapes whose weights stay in the cache [256x4096]")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--batch", modes.kernel.batches, "Kernels: tokens multiplied at once")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->capture_default_str();
   app.add_option("--group-size,--group", modes.kernel.group_size,
                  "Kernels, compress: inputs that share a scale and a zero")
@@ -147,6 +151,7 @@ void add_bench_modes(CLI::App& app, BenchModes& modes) {
   app.add_option("--metadata-bits", modes.kernel.metadata_bits,
                  "Kernels: widths of scales and zeros, 16 or 8")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->capture_default_str();
   app.add_option("--rank", modes.kernel.rank,
                  "Kernels: of the 3-bit factors of engine rows; compress: of the compensator")
