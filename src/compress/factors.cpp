@@ -1,5 +1,7 @@
 #include "compress/factors.h"
 
+#include "kernels/lanes.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -82,21 +84,25 @@ FactorBytes pack_factors(const StoredFactors& factors, int threads) {
   return {kernels::pack(factors.left, threads), kernels::pack(factors.right, threads)};
 }
 
+TRINE_EVERY_WIDTH void dequantize_row(const QuantizedMatrix& matrix, std::size_t row,
+                                      std::span<float> values) {
+  const std::size_t groups = matrix.num_groups();
+  const std::uint8_t* codes = matrix.codes.data() + row * matrix.cols;
+  for (std::size_t group = 0; group < groups; ++group) {
+    const float scale = matrix.scales[row * groups + group];
+    const float zero = matrix.zeros[row * groups + group];
+    const std::size_t last = std::min(matrix.cols, (group + 1) * matrix.group_size);
+    for (std::size_t i = group * matrix.group_size; i < last; ++i) {
+      values[i] = (static_cast<float>(codes[i]) - zero) * scale;
+    }
+  }
+}
+
 std::vector<float> dequantized(const QuantizedMatrix& matrix, int threads) {
   std::vector<float> values(matrix.codes.size());
-  const std::size_t groups = matrix.num_groups();
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t row = 0; row < matrix.rows; ++row) {
-    for (std::size_t group = 0; group < groups; ++group) {
-      const float scale = matrix.scales[row * groups + group];
-      const float zero = matrix.zeros[row * groups + group];
-      const std::size_t first = row * matrix.cols + group * matrix.group_size;
-      const std::size_t last =
-          row * matrix.cols + std::min(matrix.cols, (group + 1) * matrix.group_size);
-      for (std::size_t i = first; i < last; ++i) {
-        values[i] = (static_cast<float>(matrix.codes[i]) - zero) * scale;
-      }
-    }
+    dequantize_row(matrix, row, std::span(values).subspan(row * matrix.cols, matrix.cols));
   }
   return values;
 }

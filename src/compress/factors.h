@@ -45,6 +45,9 @@ struct FactorBytes {
 };
 [[nodiscard]] FactorBytes pack_factors(const StoredFactors& factors, int threads);
 
+/// The numbers of one row's codes, [cols].
+void dequantize_row(const QuantizedMatrix& matrix, std::size_t row, std::span<float> values);
+
 /// The numbers codes stand for, [rows, cols].
 [[nodiscard]] std::vector<float> dequantized(const QuantizedMatrix& matrix, int threads);
 

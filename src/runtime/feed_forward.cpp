@@ -4,35 +4,47 @@
 #include <array>
 #include <cmath>
 
+#include "kernels/gates.h"
+
 namespace trine::runtime {
 namespace {
 
-/// silu(x) = x / (1 + e^−x)
-float silu_gate(float gate, float up, float) { return gate / (1.0f + std::exp(-gate)) * up; }
+/// gate[i] = activation(gate[i], up[i]) for `count` elements; `up` null counts as ones.
+using Gate = void(float* gate, const float* up, std::size_t count, float limit);
 
-float clamped_swish_gate(float gate, float up, float limit) {
-  constexpr float kSlope = 1.702f;
-  const float limited = std::min(gate, limit);
-  const float opened = std::clamp(up, -limit, limit) + 1.0f;
-  return limited / (1.0f + std::exp(-kSlope * limited)) * opened;
+void silu(float* gate, const float* up, std::size_t count, float) {
+  kernels::apply_silu(gate, up, count);
 }
 
-float relu_gate(float gate, float up, float) { return std::max(gate, 0.0f) * up; }
+void clamped_swish(float* gate, const float* up, std::size_t count, float limit) {
+  constexpr float kSlope = 1.702f;
+  for (std::size_t i = 0; i < count; ++i) {
+    const float limited = std::min(gate[i], limit);
+    const float opened = std::clamp(up == nullptr ? 1.0f : up[i], -limit, limit) + 1.0f;
+    gate[i] = limited / (1.0f + std::exp(-kSlope * limited)) * opened;
+  }
+}
 
-using Gate = float(float, float, float);
+void relu(float* gate, const float* up, std::size_t count, float) {
+  for (std::size_t i = 0; i < count; ++i) {
+    gate[i] = std::max(gate[i], 0.0f) * (up == nullptr ? 1.0f : up[i]);
+  }
+}
 
 /// In the order of Activation.
-constexpr Gate* kGates[] = {silu_gate, clamped_swish_gate, relu_gate};
+constexpr Gate* kGates[] = {silu, clamped_swish, relu};
 
-/// gate = activation(gate, up), element by element; an empty `up` counts as ones.
+/// Applies the activation to `gate`; an empty `up` counts as ones.
 void activate(Compute& compute, Activation activation, float limit, std::vector<float>& gate,
               const std::vector<float>& up) {
-  constexpr std::size_t kExpCost = 16;  // one exponential, in multiplications
+  constexpr std::size_t kExpCost = 16;     // one exponential, in multiplications
+  constexpr std::size_t kTogether = 4096;  // elements
   const int threads = compute.threads_for(gate.size() * kExpCost);
   Gate* const function = kGates[static_cast<std::size_t>(activation)];
 #pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::size_t i = 0; i < gate.size(); ++i) {
-    gate[i] = function(gate[i], up.empty() ? 1.0f : up[i], limit);
+  for (std::size_t first = 0; first < gate.size(); first += kTogether) {
+    function(gate.data() + first, up.empty() ? nullptr : up.data() + first,
+             std::min(kTogether, gate.size() - first), limit);
   }
 }
 

@@ -47,7 +47,7 @@ double best_error(std::size_t rank) {
 
 double error_of(std::vector<float> matrix, const LowRankFactors& factors) {
   subtract_low_rank(matrix, factors, 1);
-  return std::sqrt(squared_norm(matrix));
+  return std::sqrt(squared_norm({1, matrix.size(), matrix}, 1));
 }
 
 double row_norm(const std::vector<float>& factor, std::size_t row, std::size_t width) {
@@ -93,7 +93,7 @@ TEST(RandomizedSvd, RankBeyondTheMatrixsOwnLeavesNothing) {
       matrix[at] += left[at / kCols * 3 + k] * right[at % kCols * 3 + k];
     }
   }
-  const double norm = std::sqrt(squared_norm(matrix));
+  const double norm = std::sqrt(squared_norm({1, matrix.size(), matrix}, 1));
   EXPECT_LT(error_of(matrix, randomized_svd({kRows, kCols, matrix}, 8, 2, 5, 1)), 1e-5 * norm);
   const std::vector<float> nothing(kRows * kCols, 0.0f);
   EXPECT_EQ(error_of(nothing, randomized_svd({kRows, kCols, nothing}, 8, 2, 5, 1)), 0.0);

@@ -25,19 +25,23 @@ class MiloPaper final : public Compensator {
                                       .group_size = plan.group_size,
                                       .metadata_bits = plan.metadata_bits,
                                       .threads = options.threads};
-    const double norm = squared_norm(weights);
+    const double norm = squared_norm(weights, options.threads);
+    const auto shaped = [&](const std::vector<float>& values) {
+      return MatrixView{weights.rows, weights.cols, values};
+    };
     Compensated result;
     LowRankFactors factors;
+    std::vector<float> rest, residual;
+    subtract_factors(weights, factors, options.threads, rest);
     for (int pass = 0; pass < kPasses; ++pass) {
-      const std::vector<float> rest = without_factors(weights, factors, options.threads);
-      TRINE_ASSIGN_OR_RETURN(
-          result.codes, quantizer.quantize({weights.rows, weights.cols, rest}, quantizing));
-      std::vector<float> error = without_codes(weights, result.codes, options.threads);
+      TRINE_ASSIGN_OR_RETURN(result.codes, quantizer.quantize(shaped(rest), quantizing));
+      relax(weights, weights, result.codes, 0.0f, options.threads, residual);
       factors =
-          randomized_svd({weights.rows, weights.cols, error}, plan.rank, kPowerIterations,
+          randomized_svd(shaped(residual), plan.rank, kPowerIterations,
                          options.seed + static_cast<std::uint64_t>(pass), options.threads);
-      subtract_low_rank(error, factors, options.threads);
-      result.trace.push_back(norm > 0.0 ? std::sqrt(squared_norm(error) / norm) : 0.0);
+      subtract_factors(weights, factors, options.threads, rest);
+      const double error = squared_error(shaped(rest), result.codes, options.threads);
+      result.trace.push_back(norm > 0.0 ? std::sqrt(error / norm) : 0.0);
     }
     result.factors = {plan.factor_bits, std::move(factors), {}, {}};
     LowRankFactors& numbers = result.factors.numbers;

@@ -12,12 +12,18 @@ Result<QuantizedMatrix> start_matrix(MatrixView weights, const QuantizerOptions&
                 "or 128",
                 options.bits, options.group_size);
   }
-  for (const float weight : weights.values) {
-    if (!(weight <= kLargestWeight && weight >= -kLargestWeight)) {
-      return fail(ErrorCode::kUnsupported,
-                  "a weight is {}; fp16 scales hold weights up to {} in size", weight,
-                  kLargestWeight);
-    }
+  const auto is_too_large = [](float weight) {
+    return !(weight <= kLargestWeight && weight >= -kLargestWeight);
+  };
+  std::size_t too_large = 0;
+#pragma omp parallel for num_threads(options.threads) schedule(static) reduction(+ : too_large)
+  for (std::size_t row = 0; row < weights.rows; ++row) {
+    for (const float weight : weights.row(row)) too_large += is_too_large(weight) ? 1 : 0;
+  }
+  if (too_large > 0) {
+    return fail(ErrorCode::kUnsupported,
+                "a weight is {}; fp16 scales hold weights up to {} in size",
+                *std::ranges::find_if(weights.values, is_too_large), kLargestWeight);
   }
   QuantizedMatrix matrix{.rows = weights.rows,
                          .cols = weights.cols,

@@ -9,16 +9,19 @@
 // scale. Neither occurs in trained weights.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "compress/quantizers/affine_group.h"
 #include "compress/quantizers/grouping.h"
 #include "compress/quantizers/metadata.h"
 #include "compress/quantizers/quantizer.h"
+#include "kernels/lanes.h"
 
 namespace trine::compress {
 namespace {
+
+using kernels::kLanes;
+using kernels::Lanes;
 
 constexpr double kNorm = 0.7;            // p
 constexpr double kFirstPenalty = 10.0;   // β
@@ -53,11 +56,6 @@ struct Working {
   float zero = 0.0f;
 };
 
-struct StepResult {
-  float zero;        ///< the moved zero
-  double error_sum;  ///< Σ |w − ŵ| before the move
-};
-
 /// Zero for the next step when some error is large enough to survive the shrink.
 float shrunk_zero(std::span<const float> weights, const Working& group, float max_code,
                   const Shrink& shrink) {
@@ -70,56 +68,127 @@ float shrunk_zero(std::span<const float> weights, const Working& group, float ma
   return static_cast<float>(sum / static_cast<double>(weights.size()));
 }
 
-/// Four floats that the compiler keeps in one register on every processor.
-using Lanes = float __attribute__((vector_size(16)));
+/// Σ code − w/scale, Σ |w − ŵ| and max |w − ŵ| over one group.
+struct StepSums {
+  float zeros = 0.0f;
+  float errors = 0.0f;
+  float largest = 0.0f;
+};
 
-Lanes load(const float* values) {
-  Lanes lanes;
-  std::memcpy(&lanes, values, sizeof lanes);
-  return lanes;
-}
-
-Lanes larger(Lanes a, Lanes b) { return a > b ? a : b; }
-Lanes smaller(Lanes a, Lanes b) { return a < b ? a : b; }
-
-/// One step of one group. The arithmetic of a lane is nearest_code()'s.
-StepResult step(std::span<const float> weights, const Working& group, float max_code,
-                const Shrink& shrink) {
-  constexpr std::size_t kLanes = 4;
-  constexpr Lanes kMagic = {0x1.8p23f, 0x1.8p23f, 0x1.8p23f, 0x1.8p23f};
-  const Lanes nothing = {};
-  const Lanes most_code = nothing + max_code;
+/// The arithmetic of a lane is nearest_code()'s.
+TRINE_EVERY_WIDTH StepSums step_sums(const float* weights, std::size_t count,
+                                     const Working& group, float max_code) {
   const float scale = 1.0f / group.inverse;
+  const Lanes nothing = {};
+  const Lanes most_code = nothing + max_code, magic = nothing + 0x1.8p23f;
   Lanes zeros = {}, errors = {}, largest = {};
-  const auto add = [&](Lanes weight) {
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    Lanes weight;
+    kernels::load_lanes(weights + i, weight);
     const Lanes scaled = weight * group.inverse;
-    const Lanes limited = smaller(larger(scaled + group.zero, nothing), most_code);
-    const Lanes code = (limited + kMagic) - kMagic;
+    Lanes code = scaled + group.zero;
+    code = code > nothing ? code : nothing;
+    code = code < most_code ? code : most_code;
+    code = (code + magic) - magic;
     const Lanes difference = weight - (code - group.zero) * scale;
-    const Lanes error = larger(difference, -difference);
+    const Lanes error = difference > -difference ? difference : -difference;
     zeros += code - scaled;
     errors += error;
-    largest = larger(largest, error);
-  };
-  std::size_t i = 0;
-  for (; i + kLanes <= weights.size(); i += kLanes) add(load(weights.data() + i));
-  float zero_sum = zeros[0] + zeros[1] + zeros[2] + zeros[3];
-  float error_sum = errors[0] + errors[1] + errors[2] + errors[3];
-  float most = std::max({largest[0], largest[1], largest[2], largest[3]});
-  for (; i < weights.size(); ++i) {  // the last group of a row may have any length
+    largest = largest > error ? largest : error;
+  }
+  StepSums sums{kernels::sum_of_lanes(zeros), kernels::sum_of_lanes(errors),
+                kernels::largest_of_lanes(largest)};
+  for (; i < count; ++i) {  // the last group of a row may have any length
     const float scaled = weights[i] * group.inverse;
     const float code = nearest_code(scaled + group.zero, max_code);
     const float error = std::abs(weights[i] - (code - group.zero) * scale);
-    zero_sum += code - scaled;
-    error_sum += error;
-    most = std::max(most, error);
+    sums.zeros += code - scaled;
+    sums.errors += error;
+    sums.largest = std::max(sums.largest, error);
   }
-  // At the scale of language-model weights (errors of 10^-3) the shrink never fires: the norm's
-  // powers are only computed behind this bound.
-  if (most > shrink.threshold) {
-    return {shrunk_zero(weights, group, max_code, shrink), error_sum};
+  return sums;
+}
+
+/// The groups of one row while zeros are moved.
+struct RowGroups {
+  std::span<const float> weights;
+  std::size_t group_size;
+  std::span<const float> inverses;  ///< 0: kept as RTN makes it
+  std::span<float> zeros;
+  std::span<float> errors;             ///< Σ |w − ŵ| before the last move
+  std::span<std::uint8_t> is_settled;  ///< no later step can move this one
+};
+
+/// One step of a row; returns Σ |w − ŵ| before the move. A group whose zero came back to the last
+/// bit would only repeat itself, so it is left alone from then on: three steps do on average.
+/// @param last_threshold below which errors of the last step shrink to zero.
+double move_row(const RowGroups& row, float max_code, const Shrink& shrink,
+                float last_threshold) {
+  double total = 0.0;
+  for (std::size_t index = 0; index < row.inverses.size(); ++index) {
+    if (row.inverses[index] != 0.0f && row.is_settled[index] == 0) {
+      const std::size_t first = index * row.group_size;
+      const std::size_t count = std::min(row.group_size, row.weights.size() - first);
+      const Working group{row.inverses[index], row.zeros[index]};
+      const StepSums sums = step_sums(row.weights.data() + first, count, group, max_code);
+      float moved = sums.zeros / static_cast<float>(count);
+      // At the scale of language-model weights (errors of 10^-3) the shrink never fires: the
+      // norm's powers are only computed behind this bound.
+      if (sums.largest > shrink.threshold) {
+        moved = shrunk_zero(row.weights.subspan(first, count), group, max_code, shrink);
+      }
+      row.is_settled[index] = moved == group.zero && sums.largest <= last_threshold ? 1 : 0;
+      row.errors[index] = sums.errors;
+      row.zeros[index] = moved;
+    }
+    total += row.errors[index];
   }
-  return {zero_sum / static_cast<float>(weights.size()), error_sum};
+  return total;
+}
+
+/// Smallest and largest of a group, never empty.
+TRINE_EVERY_WIDTH Range range_of_group(const float* weights, std::size_t count) {
+  Range range{weights[0], weights[0]};
+  std::size_t i = 0;
+  if (count >= kLanes) {
+    Lanes low, high;
+    kernels::load_lanes(weights, low);
+    high = low;
+    for (i = kLanes; i + kLanes <= count; i += kLanes) {
+      Lanes weight;
+      kernels::load_lanes(weights + i, weight);
+      low = weight < low ? weight : low;
+      high = weight > high ? weight : high;
+    }
+    range = {-kernels::largest_of_lanes(-low), kernels::largest_of_lanes(high)};
+  }
+  for (; i < count; ++i) {
+    range.low = std::min(range.low, weights[i]);
+    range.high = std::max(range.high, weights[i]);
+  }
+  return range;
+}
+
+void start_row(const RowGroups& row, std::span<float> inverses, float max_code) {
+  for (std::size_t index = 0; index < inverses.size(); ++index) {
+    const std::size_t first = index * row.group_size;
+    const Range range = range_of_group(row.weights.data() + first,
+                                       std::min(row.group_size, row.weights.size() - first));
+    const float inverse = std::min(max_code / (range.high - range.low), kLargestInverse);
+    const float zero = -range.low * inverse;
+    const bool keeps = range.low != range.high && is_storable({1.0f / inverse, zero});
+    inverses[index] = keeps ? inverse : 0.0f;
+    row.zeros[index] = keeps ? zero : 0.0f;
+  }
+}
+
+TRINE_EVERY_WIDTH void round_group(std::span<const float> weights, const Working& grid,
+                                   float max_code, std::span<std::uint8_t> codes) {
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    codes[i] = static_cast<std::uint8_t>(
+        nearest_code(weights[i] * grid.inverse + grid.zero, max_code));
+  }
 }
 
 class Hqq final : public Quantizer {
@@ -128,7 +197,6 @@ class Hqq final : public Quantizer {
                                    const QuantizerOptions& options) const override {
     TRINE_ASSIGN_OR_RETURN(QuantizedMatrix matrix, start_matrix(weights, options));
     const auto max_code = static_cast<float>((1 << options.bits) - 1);
-    start_at_min_max(weights, matrix, max_code, options.threads);
     move_zeros(weights, matrix, max_code, options.threads);
     finish(weights, matrix, max_code, options.threads);
     round_metadata(weights, matrix, options);
@@ -136,40 +204,44 @@ class Hqq final : public Quantizer {
   }
 
  private:
-  /// Until finish(), `scales` holds inverse scales, and 0 for groups kept as RTN makes them.
-  static void start_at_min_max(MatrixView weights, QuantizedMatrix& matrix, float max_code,
-                               int threads) {
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::size_t row = 0; row < weights.rows; ++row) {
-      for_each_group(weights, matrix, row, [&](const GroupView& group) {
-        const Range range = range_of(group.weights);
-        const float inverse = std::min(max_code / (range.high - range.low), kLargestInverse);
-        const float zero = -range.low * inverse;
-        const bool keeps = range.low != range.high && is_storable({1.0f / inverse, zero});
-        group.scale = keeps ? inverse : 0.0f;
-        group.zero = keeps ? zero : 0.0f;
-      });
+  /// What the rows share while zeros are moved. Until finish(), `scales` holds inverse scales, and
+  /// 0 for groups kept as RTN makes them.
+  struct Steps {
+    std::vector<float> errors;
+    std::vector<std::uint8_t> is_settled;
+
+    explicit Steps(std::size_t groups) : errors(groups), is_settled(groups) {}
+
+    RowGroups row(MatrixView weights, QuantizedMatrix& matrix, std::size_t index) {
+      const std::size_t groups = matrix.num_groups(), first = index * groups;
+      return {weights.row(index),
+              matrix.group_size,
+              std::span<const float>(matrix.scales).subspan(first, groups),
+              std::span<float>(matrix.zeros).subspan(first, groups),
+              std::span<float>(errors).subspan(first, groups),
+              std::span<std::uint8_t>(is_settled).subspan(first, groups)};
     }
-  }
+  };
 
   static void move_zeros(MatrixView weights, QuantizedMatrix& matrix, float max_code,
                          int threads) {
+    Steps steps(matrix.scales.size());
+    const std::size_t groups = matrix.num_groups();
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::size_t row = 0; row < weights.rows; ++row) {
+      start_row(steps.row(weights, matrix, row),
+                std::span<float>(matrix.scales).subspan(row * groups, groups), max_code);
+    }
     double best = kWorstError;
     double penalty = kFirstPenalty;
+    const Shrink last(kFirstPenalty * std::pow(kPenaltyGrowth, kMostSteps));
     std::vector<double> row_errors(weights.rows);
     for (int count = 0; count < kMostSteps; ++count, penalty *= kPenaltyGrowth) {
       const Shrink shrink(penalty);
 #pragma omp parallel for num_threads(threads) schedule(static)
       for (std::size_t row = 0; row < weights.rows; ++row) {
-        double sum = 0.0;
-        for_each_group(weights, matrix, row, [&](const GroupView& group) {
-          if (group.scale == 0.0f) return;
-          const StepResult moved =
-              step(group.weights, {group.scale, group.zero}, max_code, shrink);
-          group.zero = moved.zero;
-          sum += moved.error_sum;
-        });
-        row_errors[row] = sum;
+        row_errors[row] =
+            move_row(steps.row(weights, matrix, row), max_code, shrink, last.threshold);
       }
       double total = 0.0;  // in row order, so that the stop does not depend on threads
       for (const double error : row_errors) total += error;
@@ -188,11 +260,7 @@ class Hqq final : public Quantizer {
           const AffineGroup kept = min_max_group(range_of(group.weights), max_code);
           grid = {1.0f / kept.scale, kept.zero};
         }
-        for (std::size_t i = 0; i < group.weights.size(); ++i) {
-          const float code =
-              nearest_code(group.weights[i] * grid.inverse + grid.zero, max_code);
-          group.codes[i] = static_cast<std::uint8_t>(code);
-        }
+        round_group(group.weights, grid, max_code, group.codes);
         group.scale = std::max(rounded_to_f16(1.0f / grid.inverse), kSmallestScale);
         group.zero = rounded_to_f16(grid.zero);
       });

@@ -97,12 +97,15 @@ bool orthonormalize_by_cholesky(std::vector<double>& values, std::size_t rows, s
 void multiply_parallel(const ProductShape& shape, Operand left, Operand right,
                        Accumulation accumulation, Product product, int threads) {
   stay_on_calling_thread();
-  const std::size_t panels = (shape.rows + kPanelRows - 1) / kPanelRows;
+  const bool is_turned = shape.left == Transposed::kYes;
+  // A panel of columns is read in pieces of a row each: long ones, or every piece is another page.
+  const std::size_t panel_rows =
+      is_turned && shape.depth > kLongPanelRows ? kLongPanelRows : kPanelRows;
+  const std::size_t panels = (shape.rows + panel_rows - 1) / panel_rows;
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
   for (std::size_t panel = 0; panel < panels; ++panel) {
-    const std::size_t first = panel * kPanelRows;
-    const std::size_t rows = std::min(kPanelRows, shape.rows - first);
-    const bool is_turned = shape.left == Transposed::kYes;
+    const std::size_t first = panel * panel_rows;
+    const std::size_t rows = std::min(panel_rows, shape.rows - first);
     cblas_sgemm(CblasRowMajor, is_turned ? CblasTrans : CblasNoTrans,
                 shape.right == Transposed::kYes ? CblasTrans : CblasNoTrans, as_int(rows),
                 as_int(shape.cols), as_int(shape.depth), accumulation.factor,
