@@ -1,5 +1,6 @@
 #include <trine/bench.h>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -22,7 +23,7 @@ TEST(ParseShape, RefusesEverythingElseAndSaysWhat) {
     const auto shape = parse_shape(text);
     ASSERT_FALSE(shape.has_value()) << text;
     EXPECT_EQ(shape.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_NE(shape.error().message.find("\"" + std::string(text) + "\""), std::string::npos);
+    EXPECT_NE(shape.error().message.find(fmt::format("\"{}\"", text)), std::string::npos);
   }
 }
 
