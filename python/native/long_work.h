@@ -8,6 +8,7 @@
 
 #include <trine/progress.h>
 #include "conversion.h"
+#include "fork_guard.h"
 
 namespace trine::python {
 
@@ -22,6 +23,7 @@ inline void raise_pending_signals() {
 /// the work.
 template <class Work>
 py::object run_long(const py::object& callback, Work&& work) {
+  about_to_use_threads();
   // Holds a reference to `callback`: the library may copy it without the lock.
   const ProgressCallback progress = [&callback](const Progress& step) {
     const py::gil_scoped_acquire locked;

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "conversion.h"
+#include "fork_guard.h"
 #include "long_work.h"
 
 namespace trine::python {
@@ -52,6 +53,7 @@ Model::Model(const std::string& path, const py::dict& options) : model_(open(pat
 py::object Model::generate(const std::string& prompt, const py::dict& options,
                            const py::object& on_text) {
   const auto how = options_from<GenerateOptions>(options);
+  about_to_use_threads();
   const Turn turn(*this);
   const TextCallback pass_on = [&on_text](std::string_view piece) {
     const py::gil_scoped_acquire locked;
@@ -68,6 +70,7 @@ py::object Model::generate(const std::string& prompt, const py::dict& options,
 
 py::array_t<float> Model::logits(const std::vector<std::int32_t>& token_ids,
                                  const std::vector<std::int32_t>& encoder_token_ids) {
+  about_to_use_threads();
   const Turn turn(*this);
   auto result = [&] {
     const py::gil_scoped_release unlocked;

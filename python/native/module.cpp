@@ -7,6 +7,7 @@
 
 #include <trine/trine.h>
 #include "conversion.h"
+#include "fork_guard.h"
 #include "long_work.h"
 #include "model.h"
 
@@ -97,6 +98,7 @@ py::object native_evaluate_tasks(const std::string& model, const py::dict& given
 }  // namespace
 
 PYBIND11_MODULE(_native, module) {
+  watch_forks();
   module.doc() = "The compiled part of trine; use the module trine.";
   py::register_exception<InvariantError>(module, "InvariantError", PyExc_RuntimeError).doc() =
       "A broken promise of Trine's own code: a bug, please report it.";

@@ -26,6 +26,10 @@ class _Wrapped(inspect.Signature):
             return line
         return "(\n    " + "\n    ".join(_filled(parts)) + f"\n){result}"
 
+    def format(self, **_how: Any) -> str:
+        """What help() calls from Python 3.13 on."""
+        return str(self)
+
 
 def _unquoted(parameter: inspect.Parameter) -> str:
     text: str = parameter.name

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -178,3 +180,17 @@ def test_contradictions_are_refused(original, tmp_path):
 def test_a_wrong_type_names_the_option(original, options):
     with pytest.raises(TypeError, match=next(iter(options))):
         trine.plan(original, **options)
+
+
+def test_the_example_compresses_saves_loads_and_writes(original, tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable, ROOT / "examples/quantize_and_run.py",
+            original, tmp_path / "saved", "The old house",
+        ],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    sizes, text = done.stdout.split("\n", 1)
+    assert sizes.startswith("30,953,984 bytes are now 10,")
+    assert text.startswith("The old house ") and len(text) > 60
+    assert trine.inspect(tmp_path / "saved").compression.preset == "milo-s1"
