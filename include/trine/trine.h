@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <trine/bench.h>
 #include <trine/calibrate.h>
 #include <trine/certify.h>
 #include <trine/chat.h>

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "cli/bench_modes.h"
 #include "cli/commands.h"
 #include "cli/shared_options.h"
 
@@ -15,6 +16,7 @@ struct Options {
   std::string model{};
   EngineOptions engine{};
   SpeedOptions speed{};
+  BenchModes modes{};
 };
 
 std::string describe(const SpeedReport& report, const SpeedOptions& options) {
@@ -33,6 +35,7 @@ std::string describe(const SpeedReport& report, const SpeedOptions& options) {
 }
 
 Status run_bench(const Options& options, Output& output) {
+  if (options.modes.any()) return run_bench_mode(options.modes, options.engine, output);
   Result<TextModel> model = TextModel::open(options.model, options.engine);
   if (!model) return tl::unexpected<Error>(model.error());
   const Result<SpeedReport> report = model->measure_speed(options.speed);
@@ -56,7 +59,7 @@ Status run_bench(const Options& options, Output& output) {
 DeclareCommand declare_bench;
 std::function<Status(Output&)> declare_bench(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  add_model_argument(app, options->model);
+  app.add_option("MODEL", options->model, "Model directory, original or packed");
   app.add_option("--prompt-tokens", options->speed.prompt_tokens, "Length of the prompt")
       ->capture_default_str();
   app.add_option("--decode-tokens", options->speed.decode_tokens, "Tokens decoded after it")
@@ -64,9 +67,22 @@ std::function<Status(Output&)> declare_bench(CLI::App& app) {
   app.add_option("--repeats", options->speed.repeats, "Runs; medians are shown")
       ->capture_default_str();
   add_engine_options(app, options->engine);
+  add_bench_modes(app, options->modes);
   add_json_option(app);
+  app.callback([&app, options] {
+    if (options->model.empty() != options->modes.any()) {
+      throw CLI::RequiredError("Either MODEL or one of --machine, --kernels, --compress");
+    }
+    check_bench_usage(app, options->modes);
+  });
   app.footer(
-      "Example:\n  trine bench tiny-3bit --threads 1 --isa avx2\n"
+      "Examples:\n"
+      "  trine bench tiny-3bit --threads 1 --isa avx2\n"
+      "  trine bench --machine\n"
+      "  trine bench --kernels --bits 3,4 --batch 1,16 --activations 8\n"
+      "  trine bench --kernels --shapes 2048x768 --rank 0 --json\n"
+      "  trine bench --compress --shape 4096x14336 --bits 3 --rank 32\n"
+      "docs/measurements/kernels.md says how to read the tables. Measure on a quiet machine.\n"
       "For an encoder–decoder model, prefill is the encoder's run over the prompt and the "
       "decoder's\n"
       "first token; decode and its active weights are the decoder's alone.");

@@ -35,7 +35,8 @@ constexpr std::array kCommands = {
     Command{"generate", "Continue a prompt", declare_generate},
     Command{"chat", "Talk with a model", declare_chat},
     Command{"serve", "Serve a model over HTTP, in OpenAI's dialect", declare_serve},
-    Command{"bench", "Time prefill and decode beside the machine's limit", declare_bench},
+    Command{"bench", "Time a model, the kernels or compression beside the machine's limits",
+            declare_bench},
 };
 
 }  // namespace

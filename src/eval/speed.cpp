@@ -1,26 +1,14 @@
 #include "eval/speed.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
 #include "base/random.h"
+#include "eval/large_buffer.h"
+#include "eval/timing.h"
 
 namespace trine::eval {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 std::vector<std::int32_t> random_tokens(std::size_t count, std::size_t vocab_size) {
   base::Random random(1);
@@ -79,8 +67,7 @@ Result<SpeedResult> measure_speed(runtime::Engine& engine, const SpeedOptions& o
                      .decode_tokens_per_second = median(decode),
                      .active_bytes = engine.active_bytes()};
   result.read_bandwidth = measure_read_bandwidth(engine.kernels(), engine.threads());
-  const long cache_bytes = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
-  result.largest_cache_bytes = cache_bytes > 0 ? static_cast<double>(cache_bytes) : 0.0;
+  result.largest_cache_bytes = static_cast<double>(last_level_cache_bytes());
   return result;
 }
 

@@ -1,0 +1,189 @@
+#include "cli/bench_modes.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "cli/bench_reports.h"
+#include "cli/progress_display.h"
+
+namespace trine::cli {
+namespace {
+
+enum Mode : unsigned { kModel = 1, kMachine = 2, kKernels = 4, kCompress = 8 };
+
+struct Rule {
+  const char* option;
+  unsigned modes;  ///< in which it has a meaning
+};
+
+/// Everything that is not for all modes.
+constexpr std::array kRules = {
+    Rule{"--prompt-tokens", kModel},
+    Rule{"--decode-tokens", kModel},
+    Rule{"--repeats", kModel},
+    Rule{"--isa", kModel | kMachine | kKernels},
+    Rule{"--activations", kModel | kKernels},
+    Rule{"--quick", kMachine | kKernels | kCompress},
+    Rule{"--bits", kKernels | kCompress},
+    Rule{"--shapes", kKernels | kCompress},
+    Rule{"--group-size", kKernels | kCompress},
+    Rule{"--rank", kKernels | kCompress},
+    Rule{"--cached-shapes", kKernels},
+    Rule{"--batch", kKernels},
+    Rule{"--metadata-bits", kKernels},
+    Rule{"--quantizer", kCompress},
+    Rule{"--compensator", kCompress},
+    Rule{"--iterations", kCompress},
+};
+
+Mode mode_of(const BenchModes& modes) {
+  if (modes.machine) return kMachine;
+  if (modes.kernels) return kKernels;
+  return modes.compress ? kCompress : kModel;
+}
+
+const char* name_of(Mode mode) {
+  if (mode == kMachine) return "--machine";
+  if (mode == kKernels) return "--kernels";
+  return mode == kCompress ? "--compress" : "a model";
+}
+
+Result<std::vector<MatrixShape>> parse_shapes(const std::vector<std::string>& texts) {
+  std::vector<MatrixShape> shapes;
+  for (const std::string& text : texts) {
+    Result<MatrixShape> shape = parse_shape(text);
+    if (!shape) return tl::unexpected<Error>(shape.error());
+    shapes.push_back(*shape);
+  }
+  return shapes;
+}
+
+Status run_machine(const BenchModes& modes, const EngineOptions& engine, Output& output) {
+  const Result<MachineReport> report = [&] {
+    ProgressDisplay display("measuring");
+    return measure_machine({engine.threads, engine.isa, modes.quick}, display.callback());
+  }();
+  if (!report) return tl::unexpected<Error>(report.error());
+  output.result(to_json(*report), to_text(*report));
+  return {};
+}
+
+/// Some seconds of work instead of the whole table, where the user asked for nothing else.
+void shrink(KernelBenchOptions& options, const BenchModes& modes) {
+  if (modes.bits.empty()) options.bits = {3};
+  if (modes.shapes.empty()) options.shapes = {{1024, 2048}};
+  if (options.batches == KernelBenchOptions{}.batches) options.batches = {1, 16};
+}
+
+Status run_kernels(const BenchModes& modes, const EngineOptions& engine, Output& output) {
+  KernelBenchOptions options = modes.kernel;
+  options.threads = engine.threads;
+  options.isa = engine.isa;
+  options.activation_bits = engine.activation_bits;
+  options.quick = modes.quick;
+  if (options.quick) shrink(options, modes);
+  const auto shapes = parse_shapes(modes.shapes);
+  if (!shapes) return tl::unexpected<Error>(shapes.error());
+  if (!shapes->empty()) options.shapes = *shapes;
+  const auto cached_shapes = parse_shapes(modes.cached_shapes);
+  if (!cached_shapes) return tl::unexpected<Error>(cached_shapes.error());
+  if (!cached_shapes->empty()) options.cached_shapes = *cached_shapes;
+  if (!modes.bits.empty()) options.bits = modes.bits;
+  const Result<KernelReport> report = [&] {
+    ProgressDisplay display("measuring");
+    return measure_kernels(options, display.callback());
+  }();
+  if (!report) return tl::unexpected<Error>(report.error());
+  output.result(to_json(*report), to_text(*report));
+  return {};
+}
+
+Status run_compress(const BenchModes& modes, const EngineOptions& engine, Output& output) {
+  CompressBenchOptions options = modes.compression;
+  options.threads = engine.threads;
+  options.quick = modes.quick;
+  options.group_size = modes.kernel.group_size;
+  options.rank = modes.kernel.rank;
+  if (options.quick) options.shape = {256, 1024};
+  const auto shapes = parse_shapes(modes.shapes);
+  if (!shapes) return tl::unexpected<Error>(shapes.error());
+  if (!shapes->empty()) options.shape = shapes->front();
+  if (!modes.bits.empty()) options.bits = modes.bits.front();
+  const Result<CompressBenchReport> report = [&] {
+    ProgressDisplay display("measuring");
+    return measure_compression(options, display.callback());
+  }();
+  if (!report) return tl::unexpected<Error>(report.error());
+  output.result(to_json(*report, options), to_text(*report, options, modes.iterations));
+  return {};
+}
+
+}  // namespace
+
+void add_bench_modes(CLI::App& app, BenchModes& modes) {
+  app.add_flag("--machine", modes.machine,
+               "Measure this machine: reads, clock, peak rates, sgemm");
+  app.add_flag("--kernels", modes.kernels,
+               "Measure the packed matrix products on random weights beside these limits");
+  app.add_flag("--compress", modes.compress, "Time compressing one random matrix");
+  app.add_flag("--quick", modes.quick,
+               "Without a model: some seconds, small buffers, rough figures");
+  app.add_option("--bits", modes.bits, "Kernels: widths [2,3,4,8]; compress: one width [3]")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_option("--shapes,--shape", modes.shapes,
+                 "Outputs x inputs. Kernels: shapes read from memory "
+                 "[4096x14336,14336x4096]; compress: one [4096x14336]")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_option("--cached-shapes", modes.cached_shapes,
+                 "Kernels: shapes whose weights stay in the cache [256x4096]")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_option("--batch", modes.kernel.batches, "Kernels: tokens multiplied at once")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->capture_default_str();
+  app.add_option("--group-size,--group", modes.kernel.group_size,
+                 "Kernels, compress: inputs that share a scale and a zero")
+      ->capture_default_str();
+  app.add_option("--metadata-bits", modes.kernel.metadata_bits,
+                 "Kernels: widths of scales and zeros, 16 or 8")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->capture_default_str();
+  app.add_option("--rank", modes.kernel.rank,
+                 "Kernels: of the 3-bit factors of engine rows; compress: of the compensator")
+      ->capture_default_str();
+  app.add_option("--quantizer", modes.compression.quantizer, "Compress: rtn, hqq or trine")
+      ->capture_default_str();
+  app.add_option("--compensator", modes.compression.compensator, "Compress: milo or milo-paper")
+      ->capture_default_str();
+  app.add_flag("--iterations", modes.iterations,
+               "Compress: also show the error after each iteration");
+}
+
+void check_bench_usage(const CLI::App& app, const BenchModes& modes) {
+  if (int{modes.machine} + int{modes.kernels} + int{modes.compress} > 1) {
+    throw CLI::ValidationError("--machine, --kernels, --compress", "choose one of them");
+  }
+  const Mode mode = mode_of(modes);
+  for (const Rule& rule : kRules) {
+    if ((rule.modes & mode) == 0 && app.count(rule.option) > 0) {
+      throw CLI::ValidationError(rule.option,
+                                 fmt::format("has no meaning for {}", name_of(mode)));
+    }
+  }
+  if (modes.compress && (modes.bits.size() > 1 || modes.shapes.size() > 1)) {
+    throw CLI::ValidationError("--compress", "takes one width and one shape");
+  }
+}
+
+Status run_bench_mode(const BenchModes& modes, const EngineOptions& engine, Output& output) {
+  if (modes.machine) return run_machine(modes, engine, output);
+  if (modes.kernels) return run_kernels(modes, engine, output);
+  return run_compress(modes, engine, output);
+}
+
+}  // namespace trine::cli

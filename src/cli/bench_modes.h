@@ -1,0 +1,40 @@
+// `trine bench` without a model: --machine, --kernels and --compress.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <trine/bench.h>
+#include <trine/engine.h>
+#include <vector>
+
+#include "cli/output.h"
+
+namespace trine::cli {
+
+struct BenchModes {
+  bool machine = false;
+  bool kernels = false;
+  bool compress = false;
+  bool quick = false;
+  bool iterations = false;
+  std::vector<int> bits{};            ///< empty: the default of the mode
+  std::vector<std::string> shapes{};  ///< likewise
+  std::vector<std::string> cached_shapes{};
+  KernelBenchOptions kernel{};
+  CompressBenchOptions compression{};
+
+  [[nodiscard]] bool any() const noexcept { return machine || kernels || compress; }
+};
+
+/// The three flags and what belongs to them.
+void add_bench_modes(CLI::App& app, BenchModes& modes);
+
+/// Throws CLI::ValidationError for options of another mode than the chosen one.
+/// @param app parsed.
+void check_bench_usage(const CLI::App& app, const BenchModes& modes);
+
+/// Runs the chosen mode. @param engine its threads, isa and activation_bits.
+[[nodiscard]] Status run_bench_mode(const BenchModes& modes, const EngineOptions& engine,
+                                    Output& output);
+
+}  // namespace trine::cli
