@@ -49,7 +49,10 @@ class Run {
     TRINE_ASSIGN_OR_RETURN(auto writer, packed::PackedWriter::create(target, tensor_plans()));
     const Status written = write_all(writer);
     if (!written) {
-      if (finished_ > 0) writer.keep();  // hours of work, whatever went wrong after it
+      // A full disk is no fault of the run; after other errors nothing is left behind, unless the
+      // user works with --resume: then hours of work outlive whatever went wrong after them.
+      const bool is_disk = written.error().code == ErrorCode::kIo;
+      if (is_disk || (options_.resume && finished_ > 0)) writer.keep();
       return tl::unexpected<Error>(written.error());
     }
     packed::EarlierRun::discard(target);

@@ -32,10 +32,10 @@ struct CompressorOptions {
 
 /// Quantizes and packs every compressible matrix of `source` as `plan` says, copies everything
 /// else, and writes a packed model to `target`, which must not exist. A run that is killed, or
-/// fails because the disk is full, leaves `<target>.partial`; with `resume` its matrices are taken
-/// over where source, plan, statistics and version are the same, and the result has the bytes of
-/// a run without interruption. Memory: the largest matrix a
-/// few times over, whatever the size of the model.
+/// fails because the disk is full (with `resume`: or for any other reason), leaves
+/// `<target>.partial`; with `resume` its matrices are taken over where source, plan, statistics and
+/// version are the same, and the result has the bytes of a run without interruption. Memory: the
+/// largest matrix a few times over, whatever the size of the model.
 /// kInvalidArgument or kUnsupported names the matrix and field of an impossible entry.
 /// An infinity or NaN is kMalformed, with the tensor's name, unless the options allow them; then
 /// the manifest counts them per tensor, and a weight_error takes them for the 0 that is packed.

@@ -110,6 +110,11 @@ class Errors(unittest.TestCase):
         self.assert_fails(1, "malformed", ["infinite", "--allow-nonfinite"],
                           "compress", model, self.folder / "out")  # fmt: skip
         self.assertEqual([p.name for p in self.folder.iterdir()], ["model"])
+        # Whoever works with --resume keeps what was finished before the bad tensor was met.
+        self.assert_fails(1, "malformed", ["infinite", "--allow-nonfinite"],
+                          "compress", model, self.folder / "out", "--resume")  # fmt: skip
+        report = trine_json("compress", model, self.folder / "out", "--resume", "--allow-nonfinite")
+        self.assertGreater(report["resumed_matrices"], 0)
 
     def test_nonfinite_weights_that_are_allowed_are_counted_and_warned_of(self):
         model = self.copy_model()
