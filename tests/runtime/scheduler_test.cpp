@@ -275,9 +275,9 @@ TEST_P(SchedulerTest, AFaultyFilterEndsItsOwnSequenceOnly) {
   const std::vector<SequenceRequest> requests = {request(9, 4), faulty};
   const Answer alone = run_alone(requests[0]);
   const auto together = run(options(), requests);
-  EXPECT_EQ(together[0].tokens, alone.tokens);
-  EXPECT_TRUE(together[1].tokens.empty());
-  EXPECT_EQ(together[1].end, SequenceEnd::kNoneAllowed);
+  EXPECT_EQ(together.at(1).tokens, alone.tokens);
+  EXPECT_TRUE(together.at(2).tokens.empty());
+  EXPECT_EQ(together.at(2).end, SequenceEnd::kNoneAllowed);
 }
 
 TEST_P(SchedulerTest, RunsModelsWithAnEncoder) {
