@@ -76,7 +76,7 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
     add([&] {
       if (outgoing_.is_overfull) return;  // who does not read gets no more
       // What waited before this piece tells how the client reads; one piece may be large.
-      outgoing_.is_overfull = outgoing_.pieces.size() > most_unsent_;
+      outgoing_.is_overfull = is_writing_ && outgoing_.pieces.size() > most_unsent_;
       if (outgoing_.is_overfull) {
         closed = std::exchange(closed_, {});
       } else {
@@ -128,10 +128,12 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
       {
         const std::lock_guard lock(mutex_);
         was_woken_ = false;
+        is_writing_ = false;
         const bool has_news =
             outgoing_.head || !outgoing_.pieces.empty() || outgoing_.is_complete;
         if (has_news || is_hung_up_) {
           Outgoing taken = std::exchange(outgoing_, {});
+          is_writing_ = !taken.pieces.empty();
           co_return taken;
         }
       }
@@ -160,6 +162,7 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
   std::mutex mutex_{};
   Outgoing outgoing_{};
   bool was_woken_ = false;
+  bool is_writing_ = false;  // pieces were taken, and the client has not read them yet
   bool is_closed_ = false;
   bool was_complete_ = false;
   std::function<void()> closed_{};
