@@ -156,6 +156,9 @@ class Service {
   /// kUnsupported and kMalformed name the place in the schema; kUnsupported also when the
   /// vocabulary cannot spell JSON.
   [[nodiscard]] Result<std::shared_ptr<TokenFilter>> json_filter(std::string_view schema) const;
+  /// `count` of them for answers to one request, which share what the schema was compiled to.
+  [[nodiscard]] Result<std::vector<std::shared_ptr<TokenFilter>>> json_filters(
+      std::string_view schema, std::size_t count) const;
 
   /// Token ids of a text, with those the model expects around it (BOS) if `add_special`.
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text, bool add_special) const;

@@ -39,7 +39,8 @@ std::shared_ptr<const json_grammar::TokenVocabulary> AnswerGrammars::vocabulary(
   return vocabulary_;
 }
 
-Result<std::shared_ptr<TokenFilter>> AnswerGrammars::filter(std::string_view schema) {
+Result<std::vector<std::shared_ptr<TokenFilter>>> AnswerGrammars::filters(
+    std::string_view schema, std::size_t count) {
   std::shared_ptr<const json_grammar::JsonGrammar> grammar;
   if (schema.empty()) {
     grammar = std::make_shared<const json_grammar::JsonGrammar>(
@@ -50,9 +51,13 @@ Result<std::shared_ptr<TokenFilter>> AnswerGrammars::filter(std::string_view sch
                            json_grammar::JsonGrammar::from_schema(parsed, "schema"));
     grammar = std::make_shared<const json_grammar::JsonGrammar>(std::move(compiled));
   }
-  TRINE_ASSIGN_OR_RETURN(auto constraint,
-                         json_grammar::TokenConstraint::create(grammar, vocabulary()));
-  return std::shared_ptr<TokenFilter>(std::make_shared<GrammarFilter>(std::move(constraint)));
+  std::vector<std::shared_ptr<TokenFilter>> filters;
+  for (std::size_t i = 0; i < count; ++i) {
+    TRINE_ASSIGN_OR_RETURN(auto constraint,
+                           json_grammar::TokenConstraint::create(grammar, vocabulary()));
+    filters.push_back(std::make_shared<GrammarFilter>(std::move(constraint)));
+  }
+  return filters;
 }
 
 }  // namespace trine::api

@@ -20,8 +20,10 @@ class AnswerGrammars {
   /// `tokenizer` must outlive it.
   AnswerGrammars(const input::Tokenizer& tokenizer, std::vector<std::int32_t> end_tokens);
 
-  /// Of the values a JSON schema describes; of any JSON object when `schema` is empty.
-  [[nodiscard]] Result<std::shared_ptr<TokenFilter>> filter(std::string_view schema);
+  /// Of the values a JSON schema describes; of any JSON object when `schema` is empty. All share
+  /// one grammar, which may have 20 MB.
+  [[nodiscard]] Result<std::vector<std::shared_ptr<TokenFilter>>> filters(
+      std::string_view schema, std::size_t count);
 
  private:
   [[nodiscard]] std::shared_ptr<const input::json_grammar::TokenVocabulary> vocabulary();

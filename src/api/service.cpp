@@ -214,8 +214,9 @@ Result<Service> Service::open(const std::string& path, const ServiceOptions& opt
 }
 
 void Service::State::run() {
-  while (take_commands()) {
+  for (;;) {
     try {
+      if (!take_commands()) return;
       step();
     } catch (const std::bad_alloc&) {
       fail_all("not enough memory for what was running");
@@ -239,10 +240,10 @@ bool Service::State::take_commands() {
     ended.swap(cancelled);
   }
   for (Submitted& request : added) {
-    const runtime::SequenceId sequence = scheduler->add(std::move(request.request));
-    request.live.sequence = sequence;
-    request_of[sequence] = request.id;
-    live.emplace(request.id, std::move(request.live));
+    // Into the list first: should the rest throw, fail_all() tells its client.
+    Live& mine = live.emplace(request.id, std::move(request.live)).first->second;
+    mine.sequence = scheduler->add(std::move(request.request));
+    request_of[mine.sequence] = request.id;
   }
   std::size_t removed = 0;
   for (const RequestId id : ended) {
@@ -310,7 +311,11 @@ void Service::State::deliver(const runtime::SequenceOutput& output) {
 void Service::State::fail_all(const std::string& sentence) {
   for (auto& [id, request] : live) {
     scheduler->cancel(request.sequence);
-    request.callback({.finish_reason = "error", .error = sentence});
+    try {
+      request.callback({.finish_reason = "error", .error = sentence});
+    } catch (const std::exception&) {
+      // The other clients have to hear of it, and the thread has to go on.
+    }
   }
   const std::size_t removed = live.size();
   live.clear();
@@ -442,7 +447,13 @@ Result<std::string> Service::render_chat(const ChatPrompt& chat) const {
 }
 
 Result<std::shared_ptr<TokenFilter>> Service::json_filter(std::string_view schema) const {
-  return state_->grammars.filter(schema);
+  TRINE_ASSIGN_OR_RETURN(auto filters, state_->grammars.filters(schema, 1));
+  return std::move(filters.front());
+}
+
+Result<std::vector<std::shared_ptr<TokenFilter>>> Service::json_filters(
+    std::string_view schema, std::size_t count) const {
+  return state_->grammars.filters(schema, count);
 }
 
 ServiceStatus Service::status() const {

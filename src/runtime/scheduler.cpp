@@ -1,11 +1,26 @@
 #include "runtime/scheduler.h"
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <set>
 #include <utility>
 
 namespace trine::runtime {
+namespace {
+
+/// A filter that refuses what it allowed has a fault, which ends its own sequence and no other.
+bool is_accepted(TokenFilter* filter, std::int32_t token) {
+  if (filter == nullptr) return true;
+  try {
+    filter->accept(token);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+}  // namespace
 
 struct Scheduler::Sequence {
   Sequence(SequenceId given_id, SequenceRequest given_request, const ModelSpec& spec,
@@ -243,6 +258,21 @@ void Scheduler::publish(Sequence& sequence) {
   sequence.pages->publish(std::span(sequence.token_ids).first(sequence.cache.length()));
 }
 
+/// The next token of one sequence, by the logits of its last position.
+void Scheduler::draw(Sequence& sequence, std::span<const float> logits,
+                     SequenceOutput& output) {
+  const std::int32_t token = sequence.sampler.sample(
+      logits, {sequence.request.prompt, sequence.generated()}, sequence.request.filter.get());
+  if (token < 0) {
+    output.end = SequenceEnd::kNoneAllowed;
+    return;
+  }
+  output.token = token;
+  if (sequence.request.top_scores) {
+    output.score = score_token(logits, token, *sequence.request.top_scores);
+  }
+}
+
 /// Draws the next token of every sequence in `ready`; `hidden` has a row for each.
 void Scheduler::sample(std::vector<Sequence*>& ready, const std::vector<float>& hidden,
                        std::vector<SequenceOutput*>& outputs) {
@@ -251,25 +281,27 @@ void Scheduler::sample(std::vector<Sequence*>& ready, const std::vector<float>& 
   const std::vector<float> logits = engine_->logits(hidden);
   // Worth a second thread from about 50 µs of work on.
   const bool is_long = logits.size() > (std::size_t{1} << 15);
+  std::exception_ptr failure;  // one that left the loop would end the program
 #pragma omp parallel for num_threads(engine_->threads()) schedule(dynamic) if (is_long)
   for (std::size_t i = 0; i < ready.size(); ++i) {
-    Sequence& sequence = *ready[i];
-    const std::span<const float> mine(logits.data() + i * vocab, vocab);
-    const std::int32_t token = sequence.sampler.sample(
-        mine, {sequence.request.prompt, sequence.generated()}, sequence.request.filter.get());
-    if (token < 0) {
-      outputs[i]->end = SequenceEnd::kNoneAllowed;
-      continue;
-    }
-    outputs[i]->token = token;
-    if (sequence.request.top_scores) {
-      outputs[i]->score = score_token(mine, token, *sequence.request.top_scores);
+    try {
+      draw(*ready[i], {logits.data() + i * vocab, vocab}, *outputs[i]);
+    } catch (...) {
+#pragma omp critical(trine_scheduler_failure)
+      failure = std::current_exception();
     }
   }
+  if (failure) std::rethrow_exception(failure);
   for (std::size_t i = 0; i < ready.size(); ++i) {
     if (!outputs[i]->token) continue;
     Sequence& sequence = *ready[i];
     const std::int32_t token = *outputs[i]->token;
+    if (!is_accepted(sequence.request.filter.get(), token)) {
+      outputs[i]->token.reset();
+      outputs[i]->score.reset();
+      outputs[i]->end = SequenceEnd::kNoneAllowed;
+      continue;
+    }
     sequence.token_ids.push_back(token);
     const auto& ends = sequence.request.end_tokens;
     if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
@@ -277,7 +309,6 @@ void Scheduler::sample(std::vector<Sequence*>& ready, const std::vector<float>& 
     } else if (sequence.generated().size() >= sequence.request.max_tokens) {
       outputs[i]->end = SequenceEnd::kLength;
     }
-    if (sequence.request.filter) sequence.request.filter->accept(token);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,7 @@ class Scheduler {
   [[nodiscard]] std::vector<SequenceOutput> finish_step(const std::vector<Part>& parts,
                                                         const std::vector<float>& hidden);
   void score_prompt(const Part& part, const float* hidden, SequenceOutput& output);
+  static void draw(Sequence& sequence, std::span<const float> logits, SequenceOutput& output);
   void sample(std::vector<Sequence*>& ready, const std::vector<float>& hidden,
               std::vector<SequenceOutput*>& outputs);
   void publish(Sequence& sequence);

@@ -121,9 +121,11 @@ void Answer::take(std::size_t index, const GenerationEvent& event) {
 Json Answer::usage() const {
   std::size_t prompt = 0, cached = 0, generated = 0;
   for (const Choice& choice : choices_) {
-    prompt += choice.prompt_tokens;
-    cached += choice.cached_tokens;
-    generated += choice.generated_tokens;
+    if (choice.index % plan_.n == 0) {  // a prompt counts once, however many choices it has
+      prompt += choice.prompt_tokens;
+      cached += choice.cached_tokens;
+    }
+    if (!plan_.drops_answer) generated += choice.generated_tokens;
   }
   return {{"prompt_tokens", prompt},
           {"completion_tokens", generated},

@@ -58,6 +58,8 @@ struct AnswerPlan {
   bool is_stream = false;
   bool includes_usage = false;
   std::vector<std::pair<std::string, std::string>> headers{};
+  std::size_t n = 1;          ///< choices of each prompt, next to each other
+  bool drops_answer = false;  ///< only the prompts are wanted
 };
 
 /// Shared by the exchange and the callbacks of the service; goes when both are done with it.

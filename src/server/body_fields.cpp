@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "server/json_tree.h"
+
 namespace trine::server {
 namespace {
 
@@ -58,19 +60,12 @@ Parsed<Json> parse_body(std::string_view text) {
     return refuse(
         "", "the body is nested more than " + std::to_string(kMostBodyDepth) + " levels deep");
   }
-  Json body;
-  try {
-    body = Json::parse(text);
-  } catch (const Json::exception& error) {
-    std::string reason = error.what();
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: …"
-    const std::size_t start = reason.find("] ");
-    if (start != std::string::npos) reason.erase(0, start + 2);
-    return refuse("", "the body is not JSON: " + reason);
+  auto body = parse_json_tree(text);
+  if (!body) return refuse("", "the body is not JSON: " + body.error());
+  if (!body->is_object()) {
+    return refuse("", "the body is " + shown(*body) + ", expected an object");
   }
-  if (!body.is_object())
-    return refuse("", "the body is " + shown(body) + ", expected an object");
-  return body;
+  return std::move(*body);
 }
 
 const Json* BodyFields::find(std::string_view field) const {

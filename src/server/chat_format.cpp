@@ -22,7 +22,7 @@ class ChatFormat final : public AnswerFormat {
       if (!read.calls.empty()) {
         message["content"] = read.content.empty() ? Json(nullptr) : Json(read.content);
         message["tool_calls"] = tool_calls_json(read.calls, false);
-        reason = "tool_calls";
+        reason = reason_with_calls(choice);
       }
     }
     return {{"index", choice.index},
@@ -44,8 +44,9 @@ class ChatFormat final : public AnswerFormat {
       if (is_last) read = read_tool_calls(choice.text);
       end = is_last && read.calls.empty() ? end : plain_length(choice.text);
     }
-    const std::string text =
+    std::string text =
         choice.text.substr(choice.sent_bytes, end - std::min(end, choice.sent_bytes));
+    if (!read.calls.empty()) text = rest_of(read.content, choice);
     const bool has_tokens = options_.has_scores && choice.tokens.size() > choice.sent_tokens;
     if (!text.empty() || has_tokens) {
       pieces.push_back(
@@ -58,12 +59,26 @@ class ChatFormat final : public AnswerFormat {
       pieces.push_back(
           make(choice, {{"tool_calls", tool_calls_json(read.calls, true)}}, nullptr, ""));
     }
-    pieces.push_back(make(choice, Json::object(), nullptr,
-                          read.calls.empty() ? choice.finish_reason : "tool_calls"));
+    pieces.push_back(
+        make(choice, Json::object(), nullptr,
+             read.calls.empty() ? choice.finish_reason : reason_with_calls(choice)));
     return pieces;
   }
 
  private:
+  /// What the content has beyond what was sent, which is its beginning but for white space.
+  static std::string rest_of(const std::string& content, const Choice& choice) {
+    const std::size_t first = choice.text.find_first_not_of(" \t\r\n");
+    const std::size_t sent =
+        choice.sent_bytes - std::min(choice.sent_bytes, std::min(first, choice.text.size()));
+    return content.substr(std::min(sent, content.size()));
+  }
+
+  /// An answer that was cut is cut, whatever calls came before.
+  static std::string reason_with_calls(const Choice& choice) {
+    return choice.finish_reason == "length" ? "length" : "tool_calls";
+  }
+
   /// Of the tokens from `first` on; the end token has no text and is not among them.
   [[nodiscard]] Json scores(const Choice& choice, std::size_t first) const {
     if (!options_.has_scores) return nullptr;

@@ -62,21 +62,26 @@ Parsed<std::vector<std::int32_t>> encode_chat(const Service& service, const Chat
   return std::move(*tokens);
 }
 
-Parsed<std::shared_ptr<TokenFilter>> filter_for(const Service& service, const ChatBody& chat) {
+Parsed<std::vector<std::shared_ptr<TokenFilter>>> filters_for(const Service& service,
+                                                              const ChatBody& chat) {
+  const std::size_t n = chat.generation.n;
   const bool must_call = chat.tool_choice != "none" && chat.tool_choice != "auto";
   if (must_call) {
     if (chat.tools.is_null())
       return refuse("tool_choice", "tool_choice wants a call, and tools is missing");
     TRINE_PARSE(const Json schema, required_call(chat));
-    auto filter = service.json_filter(dumped(schema));
-    if (!filter) return refused(filter.error(), "tools");
-    return std::move(*filter);
+    auto filters = service.json_filters(dumped(schema), n);
+    if (!filters) return refused(filters.error(), "tools");
+    return std::move(*filters);
   }
-  if (chat.format.kind == ResponseFormat::Kind::kText) return std::shared_ptr<TokenFilter>();
+  if (chat.format.kind == ResponseFormat::Kind::kText) {
+    return std::vector<std::shared_ptr<TokenFilter>>(n);
+  }
   const bool has_schema = chat.format.kind == ResponseFormat::Kind::kJsonSchema;
-  auto filter = service.json_filter(has_schema ? dumped(chat.format.schema) : std::string());
-  if (!filter) return refused(filter.error(), "response_format");
-  return std::move(*filter);
+  auto filters =
+      service.json_filters(has_schema ? dumped(chat.format.schema) : std::string(), n);
+  if (!filters) return refused(filters.error(), "response_format");
+  return std::move(*filters);
 }
 
 }  // namespace trine::server

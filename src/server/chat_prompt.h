@@ -17,8 +17,8 @@ namespace trine::server {
 [[nodiscard]] Parsed<std::vector<std::int32_t>> encode_chat(const Service& service,
                                                             const ChatBody& chat);
 
-/// What restricts the answer to the wanted format; null: nothing.
-[[nodiscard]] Parsed<std::shared_ptr<TokenFilter>> filter_for(const Service& service,
-                                                              const ChatBody& chat);
+/// What restricts each of the n answers to the wanted format; null: nothing.
+[[nodiscard]] Parsed<std::vector<std::shared_ptr<TokenFilter>>> filters_for(
+    const Service& service, const ChatBody& chat);
 
 }  // namespace trine::server

@@ -1,5 +1,6 @@
 #include "server/completions.h"
 
+#include <algorithm>
 #include <random>
 
 #include "server/answer.h"
@@ -51,6 +52,23 @@ std::vector<GenerationRequest> repeated(const GenerationBody& body,
 
 }  // namespace
 
+Parsed<bool> check_scores(std::size_t context_length,
+                          const std::vector<GenerationRequest>& requests) {
+  std::size_t scores = 0;
+  for (const GenerationRequest& request : requests) {
+    if (!request.top_scores) return true;
+    const std::size_t length = std::min(request.prompt.size(), context_length);
+    const std::size_t tokens = std::min(request.max_tokens, context_length - length) +
+                               (request.scores_prompt ? length : 0);
+    scores += tokens * (*request.top_scores + 1);
+  }
+  if (requests.size() == 1 || scores <= kMostScores) return true;
+  return refuse("logprobs", "the answers may have " + std::to_string(scores) +
+                                " log-probabilities together, at most " +
+                                std::to_string(kMostScores) +
+                                " are sent; ask for fewer answers, tokens or logprobs");
+}
+
 void handle_completion(ServerState& server, const std::shared_ptr<HttpExchange>& exchange,
                        const HttpRequest& request) {
   Service& service = *server.service.load();
@@ -65,6 +83,9 @@ void handle_completion(ServerState& server, const std::shared_ptr<HttpExchange>&
     if (!fits) return refuse_with(server, exchange, request, fits.error());
   }
   const GenerationBody& generation = body->generation;
+  auto requests = repeated(generation, std::move(prompts), client_of(request));
+  const auto is_bounded = check_scores(service.model().context_length, requests);
+  if (!is_bounded) return refuse_with(server, exchange, request, is_bounded.error());
   auto format = make_completion_format({.service = &service,
                                         .prompts = body->prompts,
                                         .n = generation.n,
@@ -74,8 +95,8 @@ void handle_completion(ServerState& server, const std::shared_ptr<HttpExchange>&
   const auto answer = std::make_shared<Answer>(
       service, exchange, std::move(format),
       AnswerPlan{server.model_name(), generation.is_stream, generation.includes_usage,
-                 origin_headers(server, request)});
-  answer->start(repeated(generation, std::move(prompts), client_of(request)));
+                 origin_headers(server, request), generation.n, body->drops_answer});
+  answer->start(std::move(requests));
 }
 
 void handle_chat(ServerState& server, const std::shared_ptr<HttpExchange>& exchange,
@@ -89,11 +110,11 @@ void handle_chat(ServerState& server, const std::shared_ptr<HttpExchange>& excha
   if (!fits) return refuse_with(server, exchange, request, fits.error());
   std::vector<GenerationRequest> requests =
       repeated(body->generation, {std::move(*prompt)}, client_of(request));
-  for (GenerationRequest& wanted : requests) {
-    auto filter = filter_for(service, *body);  // each follows its own answer
-    if (!filter) return refuse_with(server, exchange, request, filter.error());
-    wanted.filter = std::move(*filter);
-  }
+  const auto is_bounded = check_scores(service.model().context_length, requests);
+  if (!is_bounded) return refuse_with(server, exchange, request, is_bounded.error());
+  auto filters = filters_for(service, *body);  // each follows its own answer
+  if (!filters) return refuse_with(server, exchange, request, filters.error());
+  for (std::size_t i = 0; i < requests.size(); ++i) requests[i].filter = (*filters)[i];
   const GenerationBody& generation = body->generation;
   auto format = make_chat_format(
       {.service = &service,
@@ -102,7 +123,7 @@ void handle_chat(ServerState& server, const std::shared_ptr<HttpExchange>& excha
   const auto answer = std::make_shared<Answer>(
       service, exchange, std::move(format),
       AnswerPlan{server.model_name(), generation.is_stream, generation.includes_usage,
-                 origin_headers(server, request)});
+                 origin_headers(server, request), generation.n});
   answer->start(std::move(requests));
 }
 

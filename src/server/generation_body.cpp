@@ -200,6 +200,21 @@ Parsed<Json> parse_content(const Json& content, const std::string& place) {
   return Json(text);
 }
 
+/// Clients send the arguments of earlier calls as JSON in a text; templates expect the object.
+void read_call_arguments(Json& message) {
+  const auto calls = message.find("tool_calls");
+  if (calls == message.end() || !calls->is_array()) return;
+  for (Json& call : *calls) {
+    if (!call.is_object() || !call.contains("function")) continue;
+    Json& function = call["function"];
+    if (!function.is_object() || !function.contains("arguments")) continue;
+    Json& arguments = function["arguments"];
+    if (!arguments.is_string()) continue;
+    auto parsed = parse_body(arguments.get_ref<const std::string&>());
+    if (parsed) arguments = std::move(*parsed);
+  }
+}
+
 Parsed<Json> parse_message_list(const BodyFields& fields) {
   const Json* messages = fields.find("messages");
   if (messages == nullptr || !messages->is_array() || messages->empty()) {
@@ -224,6 +239,7 @@ Parsed<Json> parse_message_list(const BodyFields& fields) {
     if (content != message.end()) {
       TRINE_PARSE(*content, parse_content(Json(*content), place + ".content"));
     }
+    if (*inner.find("role") == "assistant") read_call_arguments(message);
     parsed.push_back(std::move(message));
   }
   return parsed;

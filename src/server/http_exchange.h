@@ -44,7 +44,8 @@ class HttpExchange {
   virtual void end() = 0;
 
   /// Calls `closed` once if the client goes, or reads too slowly, before the answer is complete:
-  /// at once if that has happened already.
+  /// at once if that has happened already, else on the thread of all connections and never from
+  /// within respond(), begin_stream(), send() or end().
   virtual void on_close(std::function<void()> closed) = 0;
 };
 

@@ -32,6 +32,7 @@ using tcp = net::ip::tcp;
 using Seconds = std::chrono::duration<double>;
 
 constexpr std::size_t kWorkers = 4;
+constexpr std::size_t kWaitingBytes = std::size_t{64} << 10;  ///< read ahead while answering
 constexpr double kLingerSeconds = 3.0;
 constexpr std::size_t kLingerBytes = std::size_t{64} << 20;
 
@@ -74,11 +75,16 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
     std::function<void()> closed;
     add([&] {
       if (outgoing_.is_overfull) return;  // who does not read gets no more
-      outgoing_.pieces += piece;
-      outgoing_.is_overfull = outgoing_.pieces.size() > most_unsent_;
-      if (outgoing_.is_overfull) closed = std::exchange(closed_, {});
+      // What waited before this piece tells how the client reads; one piece may be large.
+      outgoing_.is_overfull = is_writing_ && outgoing_.pieces.size() > most_unsent_;
+      if (outgoing_.is_overfull) {
+        closed = std::exchange(closed_, {});
+      } else {
+        outgoing_.pieces += piece;
+      }
     });
-    if (closed) closed();
+    // Not from here: the sender may hold what the handler's function waits for.
+    if (closed) net::post(executor_, std::move(closed));
   }
   void end() override {
     add([&] { outgoing_.is_complete = true; });
@@ -122,10 +128,12 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
       {
         const std::lock_guard lock(mutex_);
         was_woken_ = false;
+        is_writing_ = false;
         const bool has_news =
             outgoing_.head || !outgoing_.pieces.empty() || outgoing_.is_complete;
         if (has_news || is_hung_up_) {
           Outgoing taken = std::exchange(outgoing_, {});
+          is_writing_ = !taken.pieces.empty();
           co_return taken;
         }
       }
@@ -154,6 +162,7 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
   std::mutex mutex_{};
   Outgoing outgoing_{};
   bool was_woken_ = false;
+  bool is_writing_ = false;  // pieces were taken, and the client has not read them yet
   bool is_closed_ = false;
   bool was_complete_ = false;
   std::function<void()> closed_{};
@@ -348,16 +357,17 @@ net::awaitable<bool> Session::answer(Parser& parser) {
 net::awaitable<void> Session::watch(std::shared_ptr<Exchange> exchange, std::uint64_t request) {
   const auto self = shared_from_this();
   boost::system::error_code error;
-  co_await stream_.socket().async_wait(tcp::socket::wait_read,
-                                       net::redirect_error(net::use_awaitable, error));
-  if (error || request != requests_) co_return;
-  char byte = 0;
-  boost::system::error_code ignored;
-  stream_.socket().non_blocking(true, ignored);
-  const std::size_t count =
-      stream_.socket().receive(net::buffer(&byte, 1), net::socket_base::message_peek, error);
-  // More bytes are the next request, which has to wait.
-  if (count == 0 && error != net::error::would_block) exchange->hang_up();
+  stream_.socket().non_blocking(true, error);
+  while (buffer_.size() < kWaitingBytes) {
+    co_await stream_.socket().async_wait(tcp::socket::wait_read,
+                                         net::redirect_error(net::use_awaitable, error));
+    if (error || request != requests_) co_return;
+    // Bytes are the next request, which has to wait; behind them may be the end.
+    const std::size_t count = stream_.socket().receive(buffer_.prepare(4096), 0, error);
+    buffer_.commit(count);
+    const bool is_alive = count > 0 || error == net::error::would_block;
+    if (!is_alive) co_return exchange->hang_up();
+  }
 }
 
 /// @return whether all of the answer was written.

@@ -77,6 +77,16 @@ bool has_key(const ServerState& server, const HttpRequest& request) {
   return is_good;
 }
 
+/// Without the port, and in small letters.
+std::string name_of_host(std::string_view host) {
+  std::string name(host.substr(0, host.starts_with('[') ? host.find(']') : host.find(':')));
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  if (name.ends_with('.')) name.pop_back();
+  return name;
+}
+
 /// A page of another site may not use the server through its visitor's browser, unless it was
 /// named. Programs send no origin; our own page has the server's address.
 bool may_come_from(const ServerState& server, const HttpRequest& request) {
@@ -102,6 +112,20 @@ void answer_preflight(ServerState& server, const std::shared_ptr<HttpExchange>& 
 }
 
 }  // namespace
+
+bool is_own_host(const ServeOptions& options, std::string_view host) {
+  const std::string name = name_of_host(host);
+  const bool is_address =
+      name.starts_with('[') || name.find_first_not_of("0123456789.") == std::string::npos;
+  const bool is_local = name.find('.') == std::string::npos;
+  if (is_address || is_local || name == name_of_host(options.host)) return true;
+  const auto& allowed = options.allowed_origins;
+  return std::any_of(allowed.begin(), allowed.end(), [&](std::string_view origin) {
+    const std::size_t scheme = origin.find("://");
+    if (scheme != std::string_view::npos) origin.remove_prefix(scheme + 3);
+    return origin == "*" || name_of_host(origin) == name;
+  });
+}
 
 std::vector<std::pair<std::string, std::string>> origin_headers(const ServerState& server,
                                                                 const HttpRequest& request) {
@@ -131,6 +155,11 @@ void dispatch(ServerState& server, const std::shared_ptr<HttpExchange>& exchange
   const auto refuse_request = [&](unsigned status, const std::string& sentence) {
     refuse_with(server, exchange, request, {.status = status, .message = sentence});
   };
+  if (server.options.api_keys.empty() && !is_own_host(server.options, request.host)) {
+    return refuse_request(403, "the host " + request.host +
+                                   " is not one of this server's names; start it with "
+                                   "--allow-origin or with API keys");
+  }
   if (!may_come_from(server, request)) {
     return refuse_request(403, "pages of " + request.origin +
                                    " may not use this server; start it with --allow-origin");

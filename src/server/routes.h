@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,11 @@ void respond_with(ServerState& server, const std::shared_ptr<HttpExchange>& exch
                   const HttpRequest& request, HttpResponse response);
 void refuse_with(ServerState& server, const std::shared_ptr<HttpExchange>& exchange,
                  const HttpRequest& request, const ApiError& error);
+
+/// Whether `host` (with or without a port) may be this server: an address, a name without a dot
+/// such as localhost, the name it listens on, or that of an allowed origin. A page whose own name
+/// was turned to this machine's address (DNS rebinding) comes with another.
+[[nodiscard]] bool is_own_host(const ServeOptions& options, std::string_view host);
 
 /// What a browser needs to let the page at the request's origin read the answer.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> origin_headers(

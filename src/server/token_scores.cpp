@@ -60,7 +60,10 @@ Json chat_scores(const Service& service, std::span<const ScoredToken> tokens) {
 void CompletionScores::add_text(std::int32_t token, bool is_end_token) {
   tokens_.push_back(key_of(service_, token));
   offsets_.push_back(offset_);
-  if (!is_end_token) offset_ += count_characters(service_.token_text(token));
+  // By bytes: the text of a part of a character is U+FFFD, and only its first byte counts. What
+  // begins a text is not in it.
+  const bool is_written = !is_end_token && token != service_.model().bos_token;
+  if (is_written) offset_ += count_characters(service_.token_bytes(token));
 }
 
 void CompletionScores::add_unscored(std::int32_t token) {

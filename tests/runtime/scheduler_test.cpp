@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <stdexcept>
 #include <vector>
 
 #include "support/encoder_decoder.h"
@@ -243,6 +244,40 @@ TEST_P(SchedulerTest, FollowsAFilter) {
   const Answer answer = run_alone(wanted);
   EXPECT_EQ(answer.tokens, std::vector<std::int32_t>{17});
   EXPECT_EQ(answer.end, SequenceEnd::kNoneAllowed);
+}
+
+/// Allows a token and does not take it.
+class FaultyFilter final : public TokenFilter {
+ public:
+  std::span<const std::uint64_t> allowed() override { return {&bits_, 1}; }
+  void accept(std::int32_t) override { throw std::logic_error("not this one"); }
+
+ private:
+  std::uint64_t bits_ = std::uint64_t{1} << 17;
+};
+
+/// Has a fault of its own.
+class ThrowingFilter final : public TokenFilter {
+ public:
+  std::span<const std::uint64_t> allowed() override { throw std::logic_error("no mask"); }
+  void accept(std::int32_t) override {}
+};
+
+TEST_P(SchedulerTest, AnExceptionWhileSamplingReachesTheCaller) {
+  SequenceRequest faulty = request(10, 3);
+  faulty.filter = std::make_shared<ThrowingFilter>();
+  EXPECT_THROW(static_cast<void>(run_alone(faulty)), std::logic_error);
+}
+
+TEST_P(SchedulerTest, AFaultyFilterEndsItsOwnSequenceOnly) {
+  SequenceRequest faulty = request(10, 3);
+  faulty.filter = std::make_shared<FaultyFilter>();
+  const std::vector<SequenceRequest> requests = {request(9, 4), faulty};
+  const Answer alone = run_alone(requests[0]);
+  const auto together = run(options(), requests);
+  EXPECT_EQ(together.at(1).tokens, alone.tokens);
+  EXPECT_TRUE(together.at(2).tokens.empty());
+  EXPECT_EQ(together.at(2).end, SequenceEnd::kNoneAllowed);
 }
 
 TEST_P(SchedulerTest, RunsModelsWithAnEncoder) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 
 namespace trine::server {
@@ -87,6 +88,19 @@ TEST(CompletionBody, RefusesDeepNestingBeforeItIsParsed) {
   EXPECT_TRUE(parse_completion_body("{\"prompt\": \"" + deep + "\"}").has_value());
 }
 
+TEST(CompletionBody, ManyFieldsTakeTimeThatGrowsWithTheText) {
+  // 200,000 names compared with all earlier ones would take minutes.
+  std::string body = R"({"prompt": "a", "metadata": {)";
+  for (int i = 0; i < 200'000; ++i) body += "\"field" + std::to_string(i) + "\":1,";
+  body += R"("last": 2}, "prompt": "b"})";
+  const auto start = std::chrono::steady_clock::now();
+  const auto parsed = parse_completion_body(body);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  ASSERT_TRUE(parsed.has_value());
+  ASSERT_EQ(parsed->prompts.size(), 1u);
+  EXPECT_EQ(std::get<std::string>(parsed->prompts[0]), "b");  // the last one of a name counts
+}
+
 TEST(ChatBody, PutsTextPartsTogether) {
   const auto parsed = parse_chat_body(R"({"messages": [{"role": "user", "content":
     [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]})");
@@ -94,6 +108,20 @@ TEST(ChatBody, PutsTextPartsTogether) {
   EXPECT_EQ(parsed->messages[0]["content"], "ab");
   EXPECT_EQ(parsed->tool_choice, "none");
   EXPECT_FALSE(parsed->generation.has_max_tokens);
+}
+
+TEST(ChatBody, ReadsTheArgumentsOfEarlierCalls) {
+  const auto parsed = parse_chat_body(R"({"messages": [
+    {"role": "user", "content": "?"},
+    {"role": "assistant", "content": null, "tool_calls": [
+      {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"x\": [1]}"}},
+      {"id": "b", "type": "function", "function": {"name": "g", "arguments": "not JSON"}}]},
+    {"role": "tool", "tool_call_id": "a", "content": "{\"y\": 2}"}]})");
+  ASSERT_TRUE(parsed.has_value()) << parsed.error().message;
+  const Json& calls = parsed->messages[1]["tool_calls"];
+  EXPECT_EQ(calls[0]["function"]["arguments"], Json::parse(R"({"x": [1]})"));
+  EXPECT_EQ(calls[1]["function"]["arguments"], "not JSON");
+  EXPECT_EQ(parsed->messages[2]["content"], "{\"y\": 2}");
 }
 
 TEST(ChatBody, RefusesWhatIsNoConversation) {

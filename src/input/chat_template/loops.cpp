@@ -37,9 +37,10 @@ class Loop final : public Object {
   }
 
   /// loop.changed(…): whether the values are others than the last time.
-  bool note_values(const std::vector<Value>& values) {
+  bool note_values(Interpreter& run, const std::vector<Value>& values) {
     bool same = has_changed_ && values.size() == last_changed_.size();
     for (std::size_t i = 0; same && i < values.size(); ++i) {
+      run.take_comparison(values[i], last_changed_[i]);
       same = is_equal(values[i], last_changed_[i]);
     }
     has_changed_ = true;
@@ -64,8 +65,8 @@ class LoopMethod final : public Object {
   LoopMethod(Loop& loop, bool is_cycle) : loop_(loop), is_cycle_(is_cycle) {}
   std::string_view type_name() const noexcept override { return "method"; }
   bool is_callable() const noexcept override { return true; }
-  Value call(Interpreter&, const Call& call) override {
-    if (!is_cycle_) return Value::boolean(loop_.note_values(call.positional));
+  Value call(Interpreter& run, const Call& call) override {
+    if (!is_cycle_) return Value::boolean(loop_.note_values(run, call.positional));
     if (call.positional.empty()) refuse("gives loop.cycle() nothing to choose from");
     return call.positional[loop_.index() % call.positional.size()];
   }

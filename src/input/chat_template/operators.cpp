@@ -1,5 +1,6 @@
 // + - * / // % ** and in, as Python defines them for each pair of types.
 #include <cmath>
+#include <cstring>
 
 #include "input/chat_template/interpreter.h"
 #include "input/chat_template/python_text.h"
@@ -152,7 +153,10 @@ bool contains(Interpreter& run, const Value& haystack, const Value& needle) {
       refuse("'in <string>' requires string as left operand, not {}", needle.type_name());
     }
     run.budget().take_steps(text->bytes.size() / kBytesPerStep);
-    return text->bytes.find(needle.as_text()->bytes) != std::string::npos;
+    // find() of the standard library may compare the needle at every place; memmem does not.
+    const std::string& wanted = needle.as_text()->bytes;
+    return memmem(text->bytes.data(), text->bytes.size(), wanted.data(), wanted.size()) !=
+           nullptr;
   }
   if (const Dict* dict = haystack.as_dict()) {
     std::string key;

@@ -5,6 +5,7 @@
 #include <unicode/unistr.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "input/unicode.h"
 
@@ -167,10 +168,9 @@ std::string_view strip(std::string_view text, Side side) {
 }
 
 std::string_view strip(std::string_view text, std::string_view characters, Side side) {
-  const std::vector<std::string_view> set = split_characters(characters);
-  const auto in_set = [&set](std::string_view character) {
-    return std::find(set.begin(), set.end(), character) != set.end();
-  };
+  const auto all = split_characters(characters);
+  const std::unordered_set<std::string_view> set(all.begin(), all.end());
+  const auto in_set = [&set](std::string_view character) { return set.contains(character); };
   while (side != Side::kLeft && !text.empty() && in_set(text.substr(last_start(text)))) {
     text = text.substr(0, last_start(text));
   }

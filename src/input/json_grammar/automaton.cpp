@@ -42,6 +42,15 @@ bool JsonAutomaton::can_end(const Reading& reading) const {
   return height <= JsonGrammar::kMaxDepth - depth;
 }
 
+/// Within a string, what may follow as plain characters; -1 elsewhere, and so deep that a character
+/// of several bytes, which takes two rules more, would not fit.
+std::int32_t JsonAutomaton::plain_of(const Reading& reading) const {
+  const std::int32_t depth = stacks_[static_cast<std::size_t>(reading.stack)].depth;
+  return depth + 2 > JsonGrammar::kMaxDepth
+             ? -1
+             : grammar_->position(reading.position).plain_characters;
+}
+
 /// Follows what needs no byte, then keeps the readings that wait for one.
 JsonAutomaton::State JsonAutomaton::close(std::vector<Reading> readings) {
   std::set<Reading> seen;
@@ -82,8 +91,7 @@ JsonAutomaton::State JsonAutomaton::intern(std::vector<Reading> readings, bool c
     Node made;
     made.complete = complete;
     for (const Reading& reading : readings) {
-      made.plain_characters = std::max(made.plain_characters,
-                                       grammar_->position(reading.position).plain_characters);
+      made.plain_characters = std::max(made.plain_characters, plain_of(reading));
     }
     made.readings = std::move(readings);
     nodes_.push_back(std::move(made));
@@ -126,7 +134,7 @@ std::bitset<256> JsonAutomaton::allowed_bytes(State state) {
 JsonAutomaton::State JsonAutomaton::without_strings(State state) {
   std::vector<Reading> others;
   for (const Reading& reading : node(state).readings) {
-    if (grammar_->position(reading.position).plain_characters < 0) others.push_back(reading);
+    if (plain_of(reading) < 0) others.push_back(reading);
   }
   return others.empty() ? kDead : intern(std::move(others), false);
 }

@@ -67,6 +67,7 @@ class JsonAutomaton {
   [[nodiscard]] const Node& node(State state) const {
     return nodes_[static_cast<std::size_t>(state)];
   }
+  [[nodiscard]] std::int32_t plain_of(const Reading& reading) const;
   [[nodiscard]] std::int32_t push(std::int32_t position, std::int32_t below);
   /// Whether `reading` can end within the depth limit.
   [[nodiscard]] bool can_end(const Reading& reading) const;

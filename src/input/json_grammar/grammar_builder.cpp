@@ -35,6 +35,7 @@ GrammarBuilder::Rule GrammarBuilder::add_rule() {
 
 void GrammarBuilder::bytes(std::int32_t from, unsigned low, unsigned high, std::int32_t to,
                            std::int32_t rule) {
+  if (!has_room()) return;
   at(from).bytes.push_back(
       {static_cast<std::uint8_t>(low), static_cast<std::uint8_t>(high), to, rule});
 }
@@ -370,7 +371,9 @@ bool GrammarBuilder::begins_with_itself() const {
 
 Result<JsonGrammar> GrammarBuilder::finish(std::int32_t start) {
   if (full_) {
-    return fail(ErrorCode::kUnsupported, "the schema needs more than {} states", kMaxPositions);
+    return fail(ErrorCode::kUnsupported,
+                "the schema needs more than {} states or {} ways between them", kMaxPositions,
+                kMaxEdges);
   }
   if (begins_with_itself()) {
     return fail(ErrorCode::kMalformed, "a $ref leads back to itself with no value in between");

@@ -12,10 +12,11 @@
 namespace trine::input::json_grammar {
 
 /// Every member that takes `from` and `to` adds ways from one position to the other. Positions
-/// beyond kMaxPositions are not made; is_full() says so, and finish() refuses.
+/// beyond kMaxPositions and ways beyond kMaxEdges are not made; is_full() says so, and finish() refuses.
 class GrammarBuilder {
  public:
-  static constexpr std::size_t kMaxPositions = 65536;  ///< about 10 MB
+  static constexpr std::size_t kMaxPositions = 65536;             ///< about 10 MB
+  static constexpr std::size_t kMaxEdges = std::size_t{1} << 20;  ///< at most 16 MB
 
   GrammarBuilder();
 
@@ -27,9 +28,11 @@ class GrammarBuilder {
   };
   [[nodiscard]] Rule add_rule();
 
-  void jump(std::int32_t from, std::int32_t to) { at(from).jumps.push_back(to); }
+  void jump(std::int32_t from, std::int32_t to) {
+    if (has_room()) at(from).jumps.push_back(to);
+  }
   void call(std::int32_t from, std::int32_t rule, std::int32_t to) {
-    at(from).calls.push_back({rule, to});
+    if (has_room()) at(from).calls.push_back({rule, to});
   }
   void bytes(std::int32_t from, unsigned low, unsigned high, std::int32_t to,
              std::int32_t rule = -1);
@@ -59,6 +62,11 @@ class GrammarBuilder {
   Position& at(std::int32_t index) {
     return grammar_.positions_[static_cast<std::size_t>(index)];
   }
+  /// For one more way from a position.
+  [[nodiscard]] bool has_room() {
+    full_ = full_ || ++edges_ > kMaxEdges;
+    return !full_;
+  }
   void digits(std::int32_t from, int least, int most, std::int32_t to);
   void hexadecimal(std::int32_t from, int count, std::int32_t to);
   /// The next character of a string, between the quotes.
@@ -70,6 +78,7 @@ class GrammarBuilder {
   [[nodiscard]] bool begins_with_itself() const;
 
   JsonGrammar grammar_;
+  std::size_t edges_ = 0;
   bool full_ = false;
   std::int32_t white_space_ = 0;
   std::int32_t escape_ = 0;

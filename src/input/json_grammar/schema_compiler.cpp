@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <set>
+#include <unordered_set>
 
 #include "input/json_grammar/grammar_builder.h"
 
@@ -227,12 +228,15 @@ class SchemaCompiler {
     }
     TRINE_ASSIGN_OR_RETURN(const auto types, read_types(schema, path));
     std::vector<std::string> texts;
+    std::unordered_set<std::string> seen;  // a value may be there twice
     for (const OrderedJson& value : values) {
       const bool fits = types.empty() ||
                         std::any_of(types.begin(), types.end(), [&](const std::string& type) {
                           return has_type(value, type);
                         });
-      if (fits) texts.push_back(written(value));
+      if (!fits) continue;
+      std::string text = written(value);
+      if (seen.insert(text).second) texts.push_back(std::move(text));
     }
     if (texts.empty()) {
       return fail(ErrorCode::kMalformed,
@@ -379,9 +383,14 @@ class SchemaCompiler {
     std::set<std::string> required;
     if (!schema.contains("required")) return required;
     if (!schema["required"].is_array()) return wrong(path, "required", "a list of names");
+    // Looking a name up in the properties themselves walks through all of them.
+    std::unordered_set<std::string_view> known;
+    for (const auto& field : properties.get_ref<const OrderedJson::object_t&>()) {
+      known.insert(field.first);
+    }
     for (const OrderedJson& name : schema["required"]) {
       if (!name.is_string()) return wrong(path, "required", "a list of names");
-      if (!properties.contains(name.get_ref<const std::string&>())) {
+      if (!known.contains(name.get_ref<const std::string&>())) {
         return fail(ErrorCode::kUnsupported,
                     "{}: {}: \"required\" names \"{}\", which is not among the properties",
                     name_, path, name.get_ref<const std::string&>());

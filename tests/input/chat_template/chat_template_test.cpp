@@ -64,6 +64,10 @@ TEST(ChatTemplate, HostileTemplatesEndInASentence) {
       "{% set x = [['a' * 999] * 999] %}{% set y = [['a' * 999] * 999] %}"
       "{% for i in range(9999) %}{{ x == y }}{% endfor %}",
       "steps");
+  refused(
+      "{% set x = [['a' * 999] * 999] %}{% set y = [['a' * 999] * 999] %}"
+      "{% for i in range(9999) %}{{ loop.changed(x if i % 2 else y) }}{% endfor %}",
+      "steps");
   refused("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "deeper");
   refused("{% macro f() %}{% call f() %}{% endcall %}{{ caller() }}{% endmacro %}{{ f() }}",
           "deeper");

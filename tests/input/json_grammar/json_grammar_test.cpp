@@ -179,6 +179,11 @@ TEST(JsonGrammar, HostileSchemasAreRefused) {
                {"maxLength", "1000000"});
   expect_error(compile(R"({"type":"array","items":{"type":"string"},"maxItems":60000})"),
                ErrorCode::kUnsupported, {"states"});
+  std::string same = R"({"enum":[1)";
+  for (int i = 0; i < 100'000; ++i) same += ",1";
+  const auto once = compile(same + "]}");
+  ASSERT_TRUE(once.has_value());
+  EXPECT_EQ(once->position(once->start()).bytes.size(), 1u);  // not a way for each
   std::string deep = R"({"type":"null"})";
   for (int i = 0; i < 60; ++i) deep = R"({"anyOf":[)" + deep + "]}";
   const auto parsed = base::parse_ordered_json(deep, "schema");

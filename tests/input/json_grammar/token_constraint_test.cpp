@@ -104,6 +104,32 @@ TEST(TokenConstraint, RandomWalksEndInValuesThatFit) {
   }
 }
 
+TEST(TokenConstraint, TakesWhatItAllowsAtTheDeepestLevels) {
+  const auto vocabulary = small_vocabulary();
+  const auto grammar =
+      grammar_of(R"({"anyOf":[{"type":"string"},{"type":"array","items":{"$ref":"#"}}]})");
+  std::size_t strings = 0;
+  for (int depth = 58; depth <= 66; ++depth) {  // an array takes two levels of 128
+    auto constraint = TokenConstraint::create(grammar, vocabulary);
+    ASSERT_TRUE(constraint.has_value());
+    bool fits = true;
+    for (int i = 0; i < depth && fits; ++i) fits = constraint->accept('[');
+    if (!fits || !constraint->accept('"')) continue;
+    ++strings;
+    const auto mask = constraint->allowed();
+    const std::vector<std::uint64_t> allowed(mask.begin(), mask.end());
+    for (std::int32_t id = 0; id < static_cast<std::int32_t>(vocabulary->size()); ++id) {
+      if (!is_set(allowed, id)) continue;
+      auto fresh = TokenConstraint::create(grammar, vocabulary);
+      ASSERT_TRUE(fresh.has_value());
+      for (int i = 0; i < depth; ++i) ASSERT_TRUE(fresh->accept('['));
+      ASSERT_TRUE(fresh->accept('"'));
+      EXPECT_TRUE(fresh->accept(id)) << "token " << id << " in " << depth << " arrays";
+    }
+  }
+  EXPECT_GE(strings, 3u);
+}
+
 TEST(TokenConstraint, MaskIsWhatTheBytesAllow) {
   // The two steps of a mask against the plain question, token by token.
   const auto vocabulary = small_vocabulary();
