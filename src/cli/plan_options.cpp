@@ -10,8 +10,9 @@ void add_plan_options(CLI::App& app, PlanOptions& options) {
                  "milo-s2 or expert-mixed-<average bits> [hqq-3bit]");
   app.add_option("--bits-per-weight", options.bits_per_weight,
                  "Budget instead of a preset: all stored bits of the compressed matrices");
-  app.add_option("--memory", options.memory_bytes,
-                 "Budget instead of a preset: bytes of the whole packed model, e.g. 12GiB")
+  app.add_option(
+         "--memory", options.memory_bytes,
+         "Budget instead of a preset: tensor bytes of the whole packed model, e.g. 12GiB")
       ->transform(CLI::AsSizeValue(false));
   app.add_option("--allocator", options.allocator,
                  "uniform, dense-sparse, expert-mixed or error (the default of a budget)");

@@ -6,6 +6,7 @@
 #include "kernels/avx2/dense.h"
 #include "kernels/avx2/target.h"
 #include "kernels/avx2/unpack.h"
+#include "kernels/each_width.h"
 
 namespace trine::kernels::avx2 {
 namespace {
@@ -43,18 +44,6 @@ TRINE_TARGET_AVX2 void unpack_group(const std::uint8_t* row_block, const PackedL
   }
 }
 
-void unpack_group(const std::uint8_t* row_block, const PackedLayout& layout, std::size_t group,
-                  FactorGroup& unpacked) noexcept {
-  switch (layout.bits) {
-    case 2: return unpack_group<2>(row_block, layout, group, unpacked);
-    case 3: return unpack_group<3>(row_block, layout, group, unpacked);
-    case 4: return unpack_group<4>(row_block, layout, group, unpacked);
-    case 5: return unpack_group<5>(row_block, layout, group, unpacked);
-    case 6: return unpack_group<6>(row_block, layout, group, unpacked);
-    default: return unpack_group<8>(row_block, layout, group, unpacked);
-  }
-}
-
 /// sums[i] += Σ_r weight(r, i) · factors[r], over the rows of one block.
 TRINE_TARGET_AVX2 void add_rows(const FactorGroup& group, const float* factors,
                                 std::size_t num_rows, std::size_t width, float* sums) noexcept {
@@ -87,8 +76,10 @@ void add_low_rank(const PackedMatrixView& left, GroupRange outputs, const float*
       const std::size_t tokens = std::min(kMostTokens, num_tokens - token);
       std::fill_n(sums, tokens * width, 0.0f);
       for (std::size_t row = 0; row < rank; row += kBlockRows) {
-        unpack_group(left.blocks.data() + row / kBlockRows * layout.row_block_bytes(), layout,
-                     group, unpacked);
+        const std::uint8_t* row_block =
+            left.blocks.data() + row / kBlockRows * layout.row_block_bytes();
+        with_width(layout.bits,
+                   [&](auto bits) { unpack_group<bits>(row_block, layout, group, unpacked); });
         for (std::size_t t = 0; t < tokens; ++t) {
           add_rows(unpacked, projected + (token + t) * rank + row,
                    std::min(kBlockRows, rank - row), width, sums + t * width);

@@ -13,6 +13,7 @@
 #include "kernels/avx2/target.h"
 #include "kernels/avx2/unpack.h"
 #include "kernels/block_codec.h"
+#include "kernels/each_width.h"
 #include "kernels/token_tiles.h"
 
 namespace trine::kernels::avx2 {
@@ -130,25 +131,14 @@ void multiply_bits(const PackedMatrixView& matrix, RowBlockRange rows,
   for_each_tile(matrix, rows, inputs, output, 2, multiply);
 }
 
-template <int kDigits>
-void multiply(const PackedMatrixView& matrix, RowBlockRange rows, const PreparedInputs& inputs,
-              const OutputRows& output) noexcept {
-  switch (matrix.layout.bits) {
-    case 2: return multiply_bits<2, kDigits>(matrix, rows, inputs, output);
-    case 3: return multiply_bits<3, kDigits>(matrix, rows, inputs, output);
-    case 4: return multiply_bits<4, kDigits>(matrix, rows, inputs, output);
-    case 5: return multiply_bits<5, kDigits>(matrix, rows, inputs, output);
-    case 6: return multiply_bits<6, kDigits>(matrix, rows, inputs, output);
-    default: return multiply_bits<8, kDigits>(matrix, rows, inputs, output);
-  }
-}
-
 }  // namespace
 
 void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
                    const PreparedInputs& inputs, const OutputRows& output) noexcept {
-  if (inputs.num_digits == 1) return multiply<1>(matrix, rows, inputs, output);
-  return multiply<2>(matrix, rows, inputs, output);
+  with_width(matrix.layout.bits, [&](auto bits) {
+    if (inputs.num_digits == 1) return multiply_bits<bits, 1>(matrix, rows, inputs, output);
+    return multiply_bits<bits, 2>(matrix, rows, inputs, output);
+  });
 }
 
 }  // namespace trine::kernels::avx2

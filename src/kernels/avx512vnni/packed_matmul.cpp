@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "kernels/block_codec.h"
+#include "kernels/each_width.h"
 #include "kernels/token_tiles.h"
 
 #define TRINE_TARGET_AVX512 \
@@ -124,14 +125,7 @@ void multiply(const Call& call) noexcept {
 void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
                    const PreparedInputs& inputs, const OutputRows& output) noexcept {
   const Call call{matrix, rows, inputs, output};
-  switch (matrix.layout.bits) {
-    case 2: return multiply<2>(call);
-    case 3: return multiply<3>(call);
-    case 4: return multiply<4>(call);
-    case 5: return multiply<5>(call);
-    case 6: return multiply<6>(call);
-    default: return multiply<8>(call);
-  }
+  with_width(matrix.layout.bits, [&](auto bits) { multiply<bits>(call); });
 }
 
 }  // namespace trine::kernels::avx512vnni
