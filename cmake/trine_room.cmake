@@ -20,11 +20,12 @@ if(TRINE_FUZZ)  # libFuzzer sees which code an input reaches
   target_compile_options(trine_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-# trine_room(NAME DEPENDS room… LIBRARIES target…): one library per folder of src/.
+# trine_room(NAME [ARITHMETIC] DEPENDS room… LIBRARIES target…): one library per folder of src/.
 # Sources are found by looking, so adding a file changes no list. DEPENDS names every lower room
-# whose headers this one includes; tools/check_layers.py holds it to that.
+# whose headers this one includes; tools/check_layers.py holds it to that. ARITHMETIC: the room's work
+# is loops over numbers, which debug builds optimise too: without, their tests take minutes.
 function(trine_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ROOM "ARITHMETIC" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main/main.cpp$")
   add_library(trine_${name} STATIC ${sources})
@@ -33,6 +34,11 @@ function(trine_room name)
     target_link_libraries(trine_${name} PUBLIC trine_${room})
   endforeach()
   target_link_libraries(trine_${name} PUBLIC ${ROOM_LIBRARIES})
+  if(ROOM_ARITHMETIC)
+    target_compile_options(trine_${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
+  else()
+    trine_use_precompiled(trine_${name} trine_precompiled)
+  endif()
   if(NOT name STREQUAL "cli")  # the program is no part of the library
     set_property(GLOBAL APPEND PROPERTY TRINE_ROOMS ${name})
     set_property(GLOBAL APPEND PROPERTY TRINE_ROOM_LIBRARIES ${ROOM_LIBRARIES})

@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   trine::PerplexityOptions options;
-  options.text_file = argv[2];
+  options.text_files = {argv[2]};
   options.window = 256;
   if (argc == 4) options.reference = argv[3];
   const auto report = trine::evaluate_perplexity(argv[1], options);

@@ -140,10 +140,13 @@ void visit_fields(VerifyReport& report, Visit&& field) {
 
 template <class Visit>
 void visit_fields(PerplexityOptions& options, Visit&& field) {
-  field("text_file", options.text_file);
+  field("text_files", options.text_files);
   field("window", options.window);
   field("stride", options.stride);
   field("reference", options.reference);
+  field("split", options.split);
+  field("save_reference", options.save_reference);
+  field("top_tokens", options.top_tokens);
   visit_fields(options.engine, field);
 }
 
@@ -154,23 +157,33 @@ void visit_fields(Score& score, Visit&& field) {
 }
 
 template <class Visit>
-void visit_fields(PerplexityReport& report, Visit&& field) {
-  field("protocol", report.protocol);
-  field("window", report.window);
-  field("stride", report.stride);
+void visit_fields(TextReport& report, Visit&& field) {
+  field("text_file", report.text_file);
   field("tokens", report.tokens);
   field("scored_tokens", report.scored_tokens);
   field("windows", report.windows);
   field("nll", report.nll);
   field("perplexity", report.perplexity);
   field("kl_divergence", report.kl_divergence);
-  field("top1_agreement", report.top1_agreement);
-  field("routing_agreement", report.routing_agreement);
-  field("original_perplexity", report.original_perplexity);
+  field("expert_divergence", report.expert_divergence);
+  field("routing_divergence", report.routing_divergence);
   field("kl_divergence_99", report.kl_divergence_99);
   field("largest_kl_divergence", report.largest_kl_divergence);
+  field("top1_agreement", report.top1_agreement);
   field("top1_low", report.top1_low);
   field("top1_high", report.top1_high);
+  field("routing_agreement", report.routing_agreement);
+  field("original_perplexity", report.original_perplexity);
+}
+
+template <class Visit>
+void visit_fields(PerplexityReport& report, Visit&& field) {
+  visit_fields(static_cast<TextReport&>(report), field);
+  field("protocol", report.protocol);
+  field("window", report.window);
+  field("stride", report.stride);
+  field("top_tokens", report.top_tokens);
+  field("texts", report.texts);
   field("seconds", report.seconds);
   field("peak_rss_bytes", report.peak_rss_bytes);
 }

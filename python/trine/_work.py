@@ -343,24 +343,31 @@ def certify(
 def evaluate(
     model: Path,
     *,
-    text_file: Path,
+    text_files: Sequence[Path],
     window: int = 2048,
     stride: Optional[int] = None,
     reference: Path = "",
+    split: bool = False,
+    save_reference: Path = "",
+    top_tokens: int = 128,
     threads: int = 0,
     isa: str = "",
     progress: Optional[Progress] = None,
 ) -> PerplexityReport:
-    """Perplexity of a model on a text and, with a reference, how close it is to that.
+    """Perplexity of a model on texts and, with a reference, how close it is to that.
 
-        report = trine.evaluate("packed", reference="model", text_file="sample.txt", window=256)
+        report = trine.evaluate("packed", reference="model", text_files=["sample.txt"], window=256)
         print(report.perplexity.value, "±", report.perplexity.standard_error)
 
     Args:
-        text_file: UTF-8, tokenized once, BOS first if the tokenizer adds it.
+        text_files: UTF-8; each is tokenized as one sequence, BOS first if the tokenizer adds it.
         window: tokens run together.
         stride: new tokens of each window (sliding protocol); None: disjoint windows.
-        reference: the original model; empty: perplexity only.
+        reference: the original model, or a file of save_reference; empty: perplexity only.
+        split: with a reference, tell the error of experts from that of routing (one more pass).
+        save_reference: file to keep what this model says of the texts in, to be the reference of
+            others later; empty: nowhere.
+        top_tokens: most likely tokens that save_reference keeps of a prediction.
         threads: 0: all processors.
         isa: "scalar", "avx2", "avx512" or "avx512vnni"; empty: the best there is.
         progress: called with (name, done, total), in tokens.
@@ -370,10 +377,13 @@ def evaluate(
         KeyboardInterrupt: between two batches of windows.
     """
     options = {
-        "text_file": os.fspath(text_file),
+        "text_files": [os.fspath(file) for file in text_files],
         "window": window,
         "stride": stride,
         "reference": os.fspath(reference),
+        "split": split,
+        "save_reference": os.fspath(save_reference),
+        "top_tokens": top_tokens,
         "threads": threads,
         "isa": isa,
     }

@@ -65,7 +65,16 @@ bool has_products(const KnownInputs& known) {
 Result<ErrorTable> read_or_measure(const checkpoint::Checkpoint& source,
                                    const PlanOptions& options, const KnownInputs& known,
                                    int threads, const base::ProgressSink& progress) {
-  const compress::ErrorTableOrigin origin{checkpoint::fingerprint(source), known.xxh3};
+  compress::CandidateGrid grid;
+  if (has_products(known)) {
+    grid.quantizers = {"gptq"};
+    grid.compensator = "whitened";
+  }
+  if (!options.quantizer.empty()) grid.quantizers = {options.quantizer};
+  if (!options.compensator.empty()) grid.compensator = options.compensator;
+  grid.factor_bits = options.factor_bits;
+  grid.unbiased = options.unbiased.value_or(true);
+  const compress::ErrorTableOrigin origin{checkpoint::fingerprint(source), known.xxh3, grid};
   if (!options.error_table.empty() && fs::exists(options.error_table)) {
     TRINE_ASSIGN_OR_RETURN(const base::Json json, base::read_json_file(options.error_table));
     TRINE_ASSIGN_OR_RETURN(ErrorTable kept,
@@ -79,15 +88,6 @@ Result<ErrorTable> read_or_measure(const checkpoint::Checkpoint& source,
     }
     return kept;
   }
-  compress::CandidateGrid grid;
-  if (has_products(known)) {
-    grid.quantizers = {"gptq"};
-    grid.compensator = "whitened";
-  }
-  if (!options.quantizer.empty()) grid.quantizers = {options.quantizer};
-  if (!options.compensator.empty()) grid.compensator = options.compensator;
-  grid.factor_bits = options.factor_bits;
-  grid.unbiased = options.unbiased.value_or(true);
   const compress::MeasurementOptions measuring{
       .threads = threads,
       .moments = known.moments.empty() ? nullptr : &known.moments,

@@ -129,7 +129,7 @@ Status add_quality(const std::string& model, const ReportOptions& options,
                    ReportData& data) {
   constexpr std::size_t kDefaultWindow = 2048;
   PerplexityOptions how{
-      .text_file = options.text_file,
+      .text_files = {options.text_file},
       .window = max_positions > 0 ? std::min(kDefaultWindow, max_positions) : kDefaultWindow,
       .reference = options.reference,
       .engine = options.engine};
@@ -141,14 +141,10 @@ Status add_quality(const std::string& model, const ReportOptions& options,
                   .scored_tokens = measured.scored_tokens,
                   .windows = measured.windows,
                   .perplexity = to_figure(measured.perplexity),
+                  .original_perplexity = to_figure(measured.original_perplexity),
                   .kl_divergence = to_figure(measured.kl_divergence),
                   .top1_agreement = to_figure(measured.top1_agreement),
                   .routing_agreement = to_figure(measured.routing_agreement)};
-  if (options.reference.empty()) return {};
-  how.reference.clear();
-  TRINE_ASSIGN_OR_RETURN(const auto original,
-                         evaluate_perplexity(options.reference, how, progress));
-  data.quality->original_perplexity = to_figure(original.perplexity);
   return {};
 }
 

@@ -84,7 +84,7 @@ Status run_windows(runtime::Engine& engine, StatisticsCollector& collector,
     steps.push_back({token_ids.subspan(i * window, window), &caches[i]});
   }
   runtime::RoutingTrace trace;
-  TRINE_RETURN_IF_ERROR(engine.forward(steps, &trace));
+  TRINE_RETURN_IF_ERROR(engine.forward(steps, {&trace}));
   collector.add_routing(trace, token_ids.size());
   return {};
 }

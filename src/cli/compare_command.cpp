@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/perplexity_results.h"
 #include "cli/progress_display.h"
 #include "cli/shared_options.h"
 
@@ -28,6 +29,8 @@ struct Figure {
 
 constexpr std::array kFigures = {
     Figure{"kl", [](const PerplexityReport& r) { return r.kl_divergence->value; }},
+    Figure{"kl_experts", [](const PerplexityReport& r) { return r.expert_divergence->value; }},
+    Figure{"kl_routing", [](const PerplexityReport& r) { return r.routing_divergence->value; }},
     Figure{"kl_99", [](const PerplexityReport& r) { return *r.kl_divergence_99; }},
     Figure{"kl_max", [](const PerplexityReport& r) { return *r.largest_kl_divergence; }},
     Figure{"top1", [](const PerplexityReport& r) { return r.top1_agreement->value; }},
@@ -87,26 +90,8 @@ struct Options {
 
 Json to_json(const PerplexityReport& report, const Options& options,
              std::span<const Condition> conditions, bool failed) {
-  Json json = {{"original", options.evaluate.reference},
-               {"model", options.model},
-               {"text", options.evaluate.text_file},
-               {"protocol", report.protocol},
-               {"window", report.window},
-               {"stride", report.stride},
-               {"scored_tokens", report.scored_tokens},
-               {"windows", report.windows}};
-  add_score(json, "kl_divergence", report.kl_divergence->value,
-            report.kl_divergence->standard_error);
-  json["kl_divergence_99"] = *report.kl_divergence_99;
-  json["largest_kl_divergence"] = *report.largest_kl_divergence;
-  add_score(json, "top1_agreement", report.top1_agreement->value,
-            report.top1_agreement->standard_error);
-  json["top1_interval"] = {*report.top1_low, *report.top1_high};
-  add_score(json, "routing_agreement", report.routing_agreement->value,
-            report.routing_agreement->standard_error);
-  add_score(json, "original_perplexity", report.original_perplexity->value,
-            report.original_perplexity->standard_error);
-  add_score(json, "perplexity", report.perplexity.value, report.perplexity.standard_error);
+  Json json = {{"original", options.evaluate.reference}, {"model", options.model}};
+  json.update(report_json(report));
   json["conditions"] = Json::array();
   for (const Condition& condition : conditions) {
     json["conditions"].push_back({{"fail_if", condition.text},
@@ -114,33 +99,21 @@ Json to_json(const PerplexityReport& report, const Options& options,
                                   {"fails", condition.fails(report)}});
   }
   json["failed"] = failed;
-  json["seconds"] = report.seconds;
-  json["peak_rss_bytes"] = report.peak_rss_bytes;
   return json;
 }
 
 std::string describe(const PerplexityReport& report, std::span<const Condition> conditions) {
-  std::string text = fmt::format(
-      "kl divergence      {:.5f} ± {:.5f} nats per token, 99 % of tokens at most {:.4f}, "
-      "largest {:.4f}\n"
-      "top-1 agreement    {:.4f}, 95 % interval {:.4f} to {:.4f}\n"
-      "routing agreement  {:.4f} ± {:.4f}\n"
-      "perplexity         {:.4f} ± {:.4f}, original {:.4f}\n",
-      report.kl_divergence->value, report.kl_divergence->standard_error,
-      *report.kl_divergence_99, *report.largest_kl_divergence, report.top1_agreement->value,
-      *report.top1_low, *report.top1_high, report.routing_agreement->value,
-      report.routing_agreement->standard_error, report.perplexity.value,
-      report.perplexity.standard_error, report.original_perplexity->value);
+  std::string text = describe_report(report);
   for (const Condition& condition : conditions) {
-    text += fmt::format("{:<18} {}: {:.5f}\n", condition.fails(report) ? "FAILS" : "passes",
+    text += fmt::format("\n{:<18} {}: {:.5f}", condition.fails(report) ? "FAILS" : "passes",
                         condition.text, condition.figure->value(report));
   }
-  return text + fmt::format("{} tokens scored in {} windows of {}, {}", report.scored_tokens,
-                            report.windows, report.window, format_duration(report.seconds));
+  return text;
 }
 
 Status run_compare(Options& options, Output& output) {
   if (options.stride != 0) options.evaluate.stride = options.stride;
+  options.evaluate.split = true;
   std::vector<Condition> conditions;
   for (const std::string& text : options.conditions) {
     conditions.push_back(parse_condition(text).value());
@@ -163,19 +136,23 @@ Status run_compare(Options& options, Output& output) {
 DeclareCommand declare_compare;
 std::function<Status(Output&)> declare_compare(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("ORIGINAL", options->evaluate.reference, "The model to be close to")
+  app.add_option("ORIGINAL", options->evaluate.reference,
+                 "The model to be close to, or a file of `trine eval --save-reference`")
       ->required();
   app.add_option("MODEL", options->model, "The model to be judged, mostly a packed one")
       ->required();
-  app.add_option("--text", options->evaluate.text_file, "UTF-8 text file")->required();
+  app.add_option("--text", options->evaluate.text_files,
+                 "UTF-8 text files, each measured by itself and all together")
+      ->required();
   app.add_option("--window", options->evaluate.window, "Tokens run together")
       ->capture_default_str();
   app.add_option("--stride", options->stride,
                  "Slide the window by this many tokens and score only new ones (default: "
                  "disjoint windows)");
-  app.add_option("--fail-if", options->conditions,
-                 "End with exit code 1 if so: kl, kl_99, kl_max, top1, routing or "
-                 "perplexity_ratio, < or >, a number")
+  app.add_option(
+         "--fail-if", options->conditions,
+         "End with exit code 1 if so, for all texts together: kl, kl_experts, "
+         "kl_routing, kl_99, kl_max, top1, routing or perplexity_ratio, < or >, a number")
       ->delimiter(',')
       ->check(explain_condition);
   add_engine_options(app, options->evaluate.engine);
@@ -184,9 +161,12 @@ std::function<Status(Output&)> declare_compare(CLI::App& app) {
       "Examples:\n"
       "  trine compare models/tiny-mixtral tiny-3bit --text models/tiny-mixtral/sample.txt \\\n"
       "      --window 256 --fail-if 'kl>0.02,top1<0.9' --json\n"
-      "Divergence is that of ORIGINAL from MODEL per token, in nats. Exit code 1 when a "
-      "condition\n"
-      "is met (also by a figure that is not a number); the result is shown either way.");
+      "Divergence is that of ORIGINAL from MODEL per token, in nats: of experts when MODEL is "
+      "made\n"
+      "to take ORIGINAL's experts, of routing what comes from taking others. Exit code 1 when "
+      "a\n"
+      "condition is met (also by a figure that is not a number); the result is shown either "
+      "way.");
   return [options](Output& output) { return run_compare(*options, output); };
 }
 

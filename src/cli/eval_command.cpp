@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/perplexity_results.h"
 #include "cli/progress_display.h"
 #include "cli/shared_options.h"
 #include "cli/task_results.h"
@@ -28,46 +29,11 @@ struct Options {
   }
 };
 
-Json to_json(const PerplexityReport& report, const PerplexityOptions& options) {
-  Json json = {{"task", "perplexity"},
-               {"protocol", report.protocol},
-               {"text", options.text_file},
-               {"window", report.window},
-               {"stride", report.stride},
-               {"tokens", report.tokens},
-               {"scored_tokens", report.scored_tokens},
-               {"windows", report.windows}};
-  add_score(json, "perplexity", report.perplexity.value, report.perplexity.standard_error);
-  add_score(json, "nll", report.nll.value, report.nll.standard_error);
-  const auto add = [&](const char* key, const std::optional<Score>& score) {
-    if (score) add_score(json, key, score->value, score->standard_error);
-  };
-  add("kl_divergence", report.kl_divergence);
-  add("top1_agreement", report.top1_agreement);
-  add("routing_agreement", report.routing_agreement);
-  json["seconds"] = report.seconds;
-  json["peak_rss_bytes"] = report.peak_rss_bytes;
+/// What measuring a text says and needs.
+Json perplexity_json(const PerplexityReport& report) {
+  Json json = {{"task", "perplexity"}};
+  json.update(report_json(report));
   return json;
-}
-
-std::string describe(const PerplexityReport& report, const PerplexityOptions& options) {
-  std::string text = fmt::format(
-      "perplexity         {:.4f} ± {:.4f}\n"
-      "  text             {}: {} tokens, {} scored in {} windows\n"
-      "  protocol         {}, window {}{}\n",
-      report.perplexity.value, report.perplexity.standard_error, options.text_file,
-      report.tokens, report.scored_tokens, report.windows, report.protocol, report.window,
-      report.stride == report.window ? "" : fmt::format(", stride {}", report.stride));
-  const auto add = [&](const char* name, const std::optional<Score>& score) {
-    if (!score) return;
-    text += fmt::format("{:<18} {:.5f} ± {:.5f}\n", name, score->value, score->standard_error);
-  };
-  add("kl divergence", report.kl_divergence);
-  add("top-1 agreement", report.top1_agreement);
-  add("routing agreement", report.routing_agreement);
-  return text + fmt::format("time               {}, peak memory {}",
-                            format_duration(report.seconds),
-                            format_bytes(static_cast<double>(report.peak_rss_bytes)));
 }
 
 Status run_perplexity(Options& options, Output& output) {
@@ -77,11 +43,15 @@ Status run_perplexity(Options& options, Output& output) {
     return evaluate_perplexity(options.model, options.perplexity, display.callback());
   }();
   if (!report) return tl::unexpected<Error>(report.error());
-  const Json json = to_json(*report, options.perplexity);
+  const Json json = perplexity_json(*report);
   if (!options.output_file.empty()) {
     if (Status written = write_json_file(options.output_file, json); !written) return written;
   }
-  output.result(json, describe(*report, options.perplexity));
+  std::string text = describe_report(*report);
+  if (!options.perplexity.save_reference.empty()) {
+    text += fmt::format("\nreference          {}", options.perplexity.save_reference);
+  }
+  output.result(json, text);
   return {};
 }
 
@@ -112,7 +82,7 @@ Status run_eval(Options& options, Output& output) {
 void check_usage(const Options& options) {
   const std::vector<std::string>& tasks = options.tasks.tasks;
   if (options.asks_for_perplexity()) {
-    if (options.perplexity.text_file.empty()) throw CLI::RequiredError("--text");
+    if (options.perplexity.text_files.empty()) throw CLI::RequiredError("--text");
     return;
   }
   const std::vector<std::string> names = task_names();
@@ -163,14 +133,24 @@ std::function<Status(Output&)> declare_eval(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   add_model_argument(app, options->model);
   add_task_options(app, *options);
-  app.add_option("--text", options->perplexity.text_file, "Perplexity: UTF-8 text file");
+  app.add_option("--text", options->perplexity.text_files,
+                 "Perplexity: UTF-8 text files, each measured by itself and all together");
   app.add_option("--window", options->perplexity.window, "Tokens run together")
       ->capture_default_str();
   app.add_option("--stride", options->stride,
                  "Slide the window by this many tokens and score only new ones (default: "
                  "disjoint windows)");
   app.add_option("--reference", options->perplexity.reference,
-                 "The original model: also measure KL divergence, top-1 and routing agreement");
+                 "The original model, or a file of --save-reference: also measure KL "
+                 "divergence, top-1 and routing agreement");
+  app.add_flag(
+      "--split", options->perplexity.split,
+      "With --reference: tell the error of experts from that of routing (one more pass)");
+  app.add_option("--save-reference", options->perplexity.save_reference,
+                 "Keep what this model says of the texts in a file, to be --reference later");
+  app.add_option("--top-tokens", options->perplexity.top_tokens,
+                 "Most likely tokens that --save-reference keeps of a prediction")
+      ->capture_default_str();
   add_engine_options(app, options->perplexity.engine);
   add_json_option(app);
   app.callback([options] { check_usage(*options); });
@@ -179,6 +159,10 @@ std::function<Status(Output&)> declare_eval(CLI::App& app) {
       "  trine eval models/tiny-mixtral --text models/tiny-mixtral/sample.txt --window 256\n"
       "  trine eval tiny-3bit --reference models/tiny-mixtral \\\n"
       "      --text models/tiny-mixtral/sample.txt --window 256 --json\n"
+      "  trine eval models/tiny-mixtral --text models/tiny-mixtral/sample.txt --window 256 \\\n"
+      "      --save-reference tiny.reference\n"
+      "  trine eval tiny-3bit --reference tiny.reference --split \\\n"
+      "      --text models/tiny-mixtral/sample.txt --window 256\n"
       "  trine eval MODEL --task hellaswag,arc_easy --data DIR --limit 200 --output "
       "scores.json\n"
       "Tasks are scored as lm-evaluation-harness scores them; docs/evaluation.md says where "

@@ -11,7 +11,8 @@
 namespace trine::compress {
 namespace {
 
-constexpr int kTableVersion = 2;  // 2: says what it was measured with
+constexpr int kTableVersion =
+    3;  // 2: says of which model and statistics; 3: with which treatments
 
 std::vector<MatrixPlan> candidates_for(const MatrixSpec& matrix, const CandidateGrid& grid) {
   std::vector<MatrixPlan> plans;
@@ -92,6 +93,34 @@ void describe(const ModelSpec& spec, const std::map<std::string, double>& use,
   }
 }
 
+base::Json to_json(const CandidateGrid& grid) {
+  return {{"quantizers", grid.quantizers},
+          {"bits", grid.bits},
+          {"group_sizes", grid.group_sizes},
+          {"metadata_bits", grid.metadata_bits},
+          {"ranks", grid.ranks},
+          {"rank_bits", grid.rank_bits},
+          {"compensator", grid.compensator},
+          {"factor_bits", grid.factor_bits},
+          {"unbiased", grid.unbiased}};
+}
+
+/// Names the first difference between what was tried and what is asked for.
+Status check_grid(const base::JsonFields& found, const CandidateGrid& expected) {
+  const base::Json asked = to_json(expected);
+  for (const auto& item : asked.items()) {
+    const auto kept = found.json().find(item.key());
+    if (kept != found.json().end() && *kept == item.value()) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                "{}.{}: its errors were measured with {}, and this asks for {}; another file "
+                "keeps both",
+                found.name(), item.key(),
+                kept == found.json().end() ? "nothing of that name" : kept->dump(),
+                item.value().dump());
+  }
+  return {};
+}
+
 Status check_origin(const base::JsonFields& fields, const ErrorTableOrigin& expected) {
   ErrorTableOrigin origin;
   TRINE_ASSIGN_OR_RETURN(origin.source_fingerprint, fields.string("source_fingerprint"));
@@ -108,7 +137,8 @@ Status check_origin(const base::JsonFields& fields, const ErrorTableOrigin& expe
         origin.statistics_xxh3.empty() ? "of none" : origin.statistics_xxh3,
         expected.statistics_xxh3.empty() ? "none were" : expected.statistics_xxh3 + " were");
   }
-  return {};
+  TRINE_ASSIGN_OR_RETURN(const auto grid, fields.object("grid"));
+  return check_grid(grid, expected.grid);
 }
 
 }  // namespace
@@ -159,6 +189,7 @@ base::Json to_json(const ErrorTable& table, const ErrorTableOrigin& origin) {
   base::Json json = {{"error_table_version", kTableVersion},
                      {"source_fingerprint", origin.source_fingerprint},
                      {"statistics_xxh3", origin.statistics_xxh3},
+                     {"grid", to_json(origin.grid)},
                      {"matrices", base::Json::object()}};
   for (const ErrorRow& row : table) {
     base::Json candidates = base::Json::array();

@@ -25,6 +25,8 @@ struct CandidateGrid {
   std::string compensator = "milo";
   int factor_bits = 3;
   bool unbiased = true;
+
+  friend bool operator==(const CandidateGrid&, const CandidateGrid&) = default;
 };
 
 struct MeasurementOptions {
@@ -43,10 +45,12 @@ struct MeasurementOptions {
                                                 const MeasurementOptions& options,
                                                 const base::ProgressSink& progress);
 
-/// What a table was measured with; with anything else its errors are those of another model.
+/// What a table was measured with; with anything else its errors are those of another model, or of
+/// treatments that were not asked for.
 struct ErrorTableOrigin {
   std::string source_fingerprint{};  ///< of checkpoint/fingerprint.h
   std::string statistics_xxh3{};     ///< of the statistics file; empty: measured without
+  CandidateGrid grid{};
 
   friend bool operator==(const ErrorTableOrigin&, const ErrorTableOrigin&) = default;
 };
@@ -56,7 +60,7 @@ struct ErrorTableOrigin {
 
 /// @param name of the file, for sentences.
 /// kMalformed for fields that are missing or wrong, kInvalidArgument when the table was measured
-/// on another model or with other statistics than `expected`.
+/// on another model, with other statistics or other treatments than `expected`.
 [[nodiscard]] Result<ErrorTable> parse_error_table(const base::Json& json,
                                                    const ErrorTableOrigin& expected,
                                                    std::string_view name);

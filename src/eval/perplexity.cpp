@@ -1,11 +1,11 @@
 #include "eval/perplexity.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "eval/logit_rows.h"
 #include "eval/window_pass.h"
+#include "eval/window_sums.h"
 #include "eval/windows.h"
 
 namespace trine::eval {
@@ -20,30 +20,16 @@ constexpr std::size_t kLogitRows = 128;
 /// What one scored token adds to the averages.
 struct TokenScore {
   double nll = 0.0;
-  double original_nll = 0.0;
-  double kl_divergence = 0.0;
-  bool same_top1 = false;
+  TokenComparison comparison{};
+  double expert_divergence = 0.0;
 };
 
-TokenScore score_token(std::span<const float> logits, std::span<const float> reference,
-                       std::int32_t target) {
-  const double sum = log_sum_exp(logits);
-  TokenScore score{.nll = sum - logits[static_cast<std::size_t>(target)]};
-  if (!reference.empty()) {
-    const double original_sum = log_sum_exp(reference);
-    score.original_nll = original_sum - reference[static_cast<std::size_t>(target)];
-    score.kl_divergence = kl_divergence(reference, original_sum, logits, sum);
-    score.same_top1 = argmax(reference) == argmax(logits);
-  }
-  return score;
+void add(ClusterSum& sum, double value) {
+  sum.sum += value;
+  sum.count += 1.0;
 }
 
-/// Per window: sums over its scored tokens.
-struct WindowSums {
-  ClusterSum nll{}, original_nll{}, kl_divergence{}, same_top1{}, same_experts{};
-};
-
-/// Adds the share of equal experts over the tokens [first, first + count) of the batch.
+/// Adds the share of equal experts over some tokens of the batch.
 void compare_routing(const runtime::RoutingTrace& trace, const runtime::RoutingTrace& reference,
                      std::size_t first, std::size_t count, ClusterSum& sums) {
   for (std::size_t layer = 0; layer < trace.size(); ++layer) {
@@ -53,179 +39,183 @@ void compare_routing(const runtime::RoutingTrace& trace, const runtime::RoutingT
       const auto end = begin + static_cast<std::ptrdiff_t>(k);
       for (std::size_t slot = 0; slot < k; ++slot) {
         const std::int32_t expert = reference[layer].experts[token * k + slot];
-        sums.sum += std::find(begin, end, expert) != end ? 1.0 : 0.0;
-        sums.count += 1.0;
+        add(sums, std::find(begin, end, expert) != end ? 1.0 : 0.0);
       }
     }
   }
 }
 
+/// One text under way.
 class Measurement {
  public:
-  Measurement(runtime::Engine& model, runtime::Engine* reference,
-              std::span<const std::int32_t> token_ids)
-      : model_(model), reference_(reference), token_ids_(token_ids) {}
+  Measurement(runtime::Engine& model, const TextWindows& text, const Listeners& listeners,
+              bool splits)
+      : model_(model),
+        text_(text),
+        listeners_(listeners),
+        splits_(splits && listeners.reference != nullptr) {}
 
-  Status run_batch(std::span<const Window> windows) {
-    TRINE_ASSIGN_OR_RETURN(const WindowPass pass, run_windows(model_, windows, token_ids_));
-    WindowPass original;
-    if (reference_ != nullptr) {
-      TRINE_ASSIGN_OR_RETURN(original, run_windows(*reference_, windows, token_ids_));
+  Status run_batch(std::size_t first, std::size_t count) {
+    const auto windows = std::span(text_.windows).subspan(first, count);
+    TRINE_ASSIGN_OR_RETURN(pass_, run_windows(model_, windows, text_.token_ids));
+    WindowRouting original;
+    if (listeners_.reference != nullptr) {
+      TRINE_ASSIGN_OR_RETURN(original, listeners_.reference->start_batch(first, count));
     }
-    for (std::size_t i = 0; i < windows.size(); ++i) {
-      const WindowRows& rows = pass.rows[i];
+    if (splits_) {
+      TRINE_ASSIGN_OR_RETURN(forced_, run_windows(model_, windows, text_.token_ids, &original));
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const WindowRows& rows = pass_.rows[i];
       WindowSums sums;
-      score_window(windows[i], rows, pass, original, sums);
-      if (reference_ != nullptr) {
-        compare_routing(pass.encoder_trace, original.encoder_trace, rows.first_input,
+      TRINE_RETURN_IF_ERROR(score_window(windows[i], i, sums));
+      if (listeners_.reference != nullptr) {
+        compare_routing(pass_.routing.encoder, original.encoder, rows.first_input,
                         rows.num_inputs, sums.same_experts);
-        compare_routing(pass.trace, original.trace, rows.first, rows.count, sums.same_experts);
+        compare_routing(pass_.routing.decoder, original.decoder, rows.first, rows.count,
+                        sums.same_experts);
       }
-      sums_.push_back(sums);
+      tally_.windows.push_back(sums);
+      if (listeners_.writer != nullptr) {
+        TRINE_RETURN_IF_ERROR(listeners_.writer->finish_window(pass_.routing, rows));
+      }
     }
     return {};
   }
 
-  [[nodiscard]] PerplexityResult result() const {
-    PerplexityResult result{.num_windows = sums_.size()};
-    result.nll = estimate(&WindowSums::nll);
-    for (const WindowSums& sums : sums_) {
-      result.num_scored += static_cast<std::size_t>(sums.nll.count);
-    }
-    result.perplexity = perplexity_of(result.nll);
-    if (reference_ != nullptr) result.fidelity = fidelity();
-    return result;
-  }
+  [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
 
  private:
-  void score_window(const Window& window, const WindowRows& rows, const WindowPass& pass,
-                    const WindowPass& original, WindowSums& sums) {
-    const std::size_t hidden = model_.spec().hidden_size;
-    for (std::size_t first = window.first_scored; first < window.end; first += kLogitRows) {
-      const std::size_t count = std::min(kLogitRows, window.end - first);
-      const std::size_t offset = (rows.first_scoring + first - window.first_scored) * hidden;
-      const auto states = [&](const WindowPass& from) {
-        return std::span<const float>(from.hidden).subspan(offset, count * hidden);
-      };
-      const std::vector<float> logits = model_.logits(states(pass));
-      std::vector<float> reference;
-      if (reference_ != nullptr) reference = reference_->logits(states(original));
-      add_scores(logits, reference, token_ids_.subspan(first, count), sums);
+  /// Scores the window's tokens, some rows at a time.
+  Status score_window(const Window& window, std::size_t index, WindowSums& sums) {
+    for (std::size_t first = 0; first < window.num_scored(); first += kLogitRows) {
+      const std::size_t count = std::min(kLogitRows, window.num_scored() - first);
+      const auto targets = text_.token_ids.subspan(window.first_scored + first, count);
+      const std::vector<float> logits = logits_of(pass_, index, first, count);
+      PredictionRows original;
+      std::vector<float> forced;
+      if (listeners_.reference != nullptr) {
+        TRINE_ASSIGN_OR_RETURN(original, listeners_.reference->rows(index, first, count));
+      }
+      if (splits_) forced = logits_of(forced_, index, first, count);
+      add_scores({logits, forced}, original, targets, sums);
+      if (listeners_.writer != nullptr) {
+        listeners_.writer->add_rows(logits, targets, model_.threads());
+      }
     }
+    return {};
   }
 
-  void add_scores(std::span<const float> logits, std::span<const float> reference,
+  [[nodiscard]] std::vector<float> logits_of(const WindowPass& pass, std::size_t index,
+                                             std::size_t first, std::size_t count) {
+    const std::size_t hidden = model_.spec().hidden_size;
+    const std::size_t row = pass.rows[index].first_scoring + first;
+    return model_.logits(std::span(pass.hidden).subspan(row * hidden, count * hidden));
+  }
+
+  struct ModelLogits {
+    std::span<const float> free;
+    std::span<const float> forced;  ///< empty unless the divergence is split
+  };
+
+  void add_scores(const ModelLogits& logits, const PredictionRows& original,
                   std::span<const std::int32_t> targets, WindowSums& sums) {
     const std::size_t vocabulary = model_.spec().vocab_size;
+    const bool has_reference = listeners_.reference != nullptr;
     std::vector<TokenScore> scores(targets.size());
 #pragma omp parallel for num_threads(model_.threads()) schedule(static)
     for (std::size_t i = 0; i < targets.size(); ++i) {
-      scores[i] = score_token(
-          logits.subspan(i * vocabulary, vocabulary),
-          reference.empty() ? reference : reference.subspan(i * vocabulary, vocabulary),
-          targets[i]);
+      const auto row = logits.free.subspan(i * vocabulary, vocabulary);
+      const double sum = log_sum_exp(row);
+      scores[i].nll = sum - row[static_cast<std::size_t>(targets[i])];
+      if (!has_reference) continue;
+      scores[i].comparison = compare(original, i, row, sum, targets[i]);
+      if (!splits_) continue;
+      const auto forced = logits.forced.subspan(i * vocabulary, vocabulary);
+      scores[i].expert_divergence =
+          compare(original, i, forced, log_sum_exp(forced), targets[i]).kl_divergence;
     }
-    const auto count = static_cast<double>(scores.size());
     for (const TokenScore& score : scores) {
-      sums.nll.sum += score.nll;
-      sums.original_nll.sum += score.original_nll;
-      sums.kl_divergence.sum += score.kl_divergence;
-      sums.same_top1.sum += score.same_top1 ? 1.0 : 0.0;
-      if (reference_ != nullptr) token_divergences_.push_back(score.kl_divergence);
+      add(sums.nll, score.nll);
+      if (!has_reference) continue;
+      const double divergence = score.comparison.kl_divergence;
+      add(sums.original_nll, score.comparison.original_nll);
+      add(sums.kl_divergence, divergence);
+      add(sums.same_top1, score.comparison.same_top1 ? 1.0 : 0.0);
+      add(sums.expert_divergence, score.expert_divergence);
+      add(sums.routing_divergence, divergence - score.expert_divergence);
+      tally_.divergences.push_back(divergence);
     }
-    sums.nll.count += count;
-    sums.original_nll.count += count;
-    sums.kl_divergence.count += count;
-    sums.same_top1.count += count;
-  }
-
-  [[nodiscard]] Estimate estimate(ClusterSum WindowSums::*member) const {
-    std::vector<ClusterSum> clusters;
-    for (const WindowSums& sums : sums_) clusters.push_back(sums.*member);
-    return mean_of_clusters(clusters);
-  }
-
-  [[nodiscard]] static Estimate perplexity_of(const Estimate& nll) {
-    const double perplexity = std::exp(nll.value);
-    return {perplexity, perplexity * nll.standard_error};
-  }
-
-  [[nodiscard]] Fidelity fidelity() const {
-    Fidelity fidelity{
-        .kl_divergence = estimate(&WindowSums::kl_divergence),
-        .top1_agreement = estimate(&WindowSums::same_top1),
-        .routing_agreement = estimate(&WindowSums::same_experts),
-        .original_perplexity = perplexity_of(estimate(&WindowSums::original_nll))};
-    fidelity.top1_interval = share_interval(fidelity.top1_agreement, sums_.size());
-    // NaN sorts last here, so that a broken model shows in both figures.
-    std::vector<double> sorted = token_divergences_;
-    std::sort(sorted.begin(), sorted.end(), [](double left, double right) {
-      return std::isnan(right) ? !std::isnan(left) : left < right;
-    });
-    const std::size_t rank = (99 * sorted.size() + 99) / 100;  // ⌈0.99 n⌉
-    fidelity.kl_divergence_99 = sorted[rank - 1];
-    fidelity.largest_kl_divergence = sorted.back();
-    return fidelity;
   }
 
   runtime::Engine& model_;
-  runtime::Engine* reference_;
-  std::span<const std::int32_t> token_ids_;
-  std::vector<WindowSums> sums_{};
-  std::vector<double> token_divergences_{};
+  const TextWindows& text_;
+  Listeners listeners_;
+  bool splits_;
+  WindowPass pass_{};
+  WindowPass forced_{};  ///< with the original's experts
+  Tally tally_{};
 };
-
-/// Experts chosen per token in every layer, encoder first; 0 where there are none.
-std::vector<std::size_t> routed_layers(const ModelSpec& spec) {
-  std::vector<std::size_t> chosen;
-  for (const LayerSpec* layer : all_layers(spec)) {
-    chosen.push_back(layer->moe ? layer->moe->router.experts_per_token : 0);
-  }
-  return chosen;
-}
-
-/// What tokens and experts of two models can be compared by.
-Status require_same_model(const ModelSpec& model, const ModelSpec& reference) {
-  const bool is_same = reference.vocab_size == model.vocab_size &&
-                       reference.layers.size() == model.layers.size() &&
-                       reference.encoder.has_value() == model.encoder.has_value() &&
-                       routed_layers(reference) == routed_layers(model);
-  if (is_same) return {};
-  return fail(
-      ErrorCode::kInvalidArgument,
-      "the reference is {} with {} layers and {} tokens in its vocabulary, the model {} "
-      "with {} and {}: they are not the same model (vocabulary, layers and experts per token "
-      "must agree)",
-      reference.family, all_layers(reference).size(), reference.vocab_size, model.family,
-      all_layers(model).size(), model.vocab_size);
-}
 
 }  // namespace
 
-Result<PerplexityResult> measure_perplexity(runtime::Engine& model, runtime::Engine* reference,
-                                            std::span<const std::int32_t> token_ids,
-                                            const PerplexityOptions& options,
-                                            const base::ProgressSink& progress) {
-  if (reference != nullptr) {
-    TRINE_RETURN_IF_ERROR(require_same_model(model.spec(), reference->spec()));
-  }
-  const bool has_encoder = model.spec().encoder.has_value();
-  const auto cut = has_encoder ? cut_halves : cut_windows;
-  TRINE_ASSIGN_OR_RETURN(const std::vector<Window> windows,
-                         cut(token_ids.size(), options.window, options.stride));
-  const std::size_t per_batch = std::max<std::size_t>(1, kBatchTokens / options.window);
-  Measurement measurement(model, reference, token_ids);
-  for (std::size_t first = 0; first < windows.size(); first += per_batch) {
-    const std::size_t count = std::min(per_batch, windows.size() - first);
-    TRINE_RETURN_IF_ERROR(measurement.run_batch(std::span(windows).subspan(first, count)));
-    if (progress) {
-      progress({"tokens", windows[first + count - 1].end, windows.back().end});
+Protocol protocol_of(const ModelSpec& model, const PerplexityOptions& options) {
+  const bool is_disjoint = options.stride == options.window;
+  return {.name = model.encoder ? "halves" : (is_disjoint ? "disjoint" : "sliding"),
+          .window = options.window,
+          .stride = options.stride};
+}
+
+Result<std::vector<TextWindows>> cut_texts(const ModelSpec& model,
+                                           std::span<const std::vector<std::int32_t>> texts,
+                                           const PerplexityOptions& options) {
+  const auto cut = model.encoder ? cut_halves : cut_windows;
+  std::vector<TextWindows> result;
+  for (const auto& token_ids : texts) {
+    auto windows = cut(token_ids.size(), options.window, options.stride);
+    if (!windows) {
+      const Error& error = windows.error();
+      if (texts.size() == 1) return tl::unexpected<Error>(error);
+      return fail(error.code, "text {} of {}: {}", result.size() + 1, texts.size(),
+                  error.message);
     }
+    result.push_back({token_ids, std::move(*windows)});
   }
-  PerplexityResult result = measurement.result();
-  result.protocol = has_encoder                        ? "halves"
-                    : options.stride == options.window ? "disjoint"
-                                                       : "sliding";
+  return result;
+}
+
+Result<PerplexityResult> measure_perplexity(runtime::Engine& model,
+                                            std::span<const TextWindows> texts,
+                                            const PerplexityOptions& options,
+                                            const Listeners& listeners,
+                                            const base::ProgressSink& progress) {
+  const Protocol protocol = protocol_of(model.spec(), options);
+  if (listeners.reference != nullptr) {
+    TRINE_RETURN_IF_ERROR(listeners.reference->require_same(model.spec(), protocol));
+  }
+  std::size_t total = 0, finished = 0;  // tokens
+  for (const TextWindows& text : texts) total += text.windows.back().end;
+  const std::size_t per_batch = std::max<std::size_t>(1, kBatchTokens / options.window);
+  PerplexityResult result{.protocol = protocol.name};
+  const bool has_split = options.splits_divergence && listeners.reference != nullptr;
+  Tally all;
+  for (const TextWindows& text : texts) {
+    if (listeners.reference != nullptr) {
+      TRINE_RETURN_IF_ERROR(listeners.reference->start_text(text));
+    }
+    Measurement measurement(model, text, listeners, options.splits_divergence);
+    for (std::size_t first = 0; first < text.windows.size(); first += per_batch) {
+      const std::size_t count = std::min(per_batch, text.windows.size() - first);
+      TRINE_RETURN_IF_ERROR(measurement.run_batch(first, count));
+      if (progress) {
+        progress({"tokens", finished + text.windows[first + count - 1].end, total});
+      }
+    }
+    finished += text.windows.back().end;
+    result.texts.push_back(figures_of(measurement.tally(), has_split));
+    all.append(measurement.tally());
+  }
+  result.all = figures_of(all, has_split);
   return result;
 }
 

@@ -1,7 +1,6 @@
 #include "eval/window_pass.h"
 
 namespace trine::eval {
-namespace {
 
 using runtime::SequenceStep;
 
@@ -21,6 +20,8 @@ std::vector<WindowRows> place_rows(std::span<const Window> windows, bool has_enc
   return placed;
 }
 
+namespace {
+
 /// What the decoder of an encoder–decoder model is given for one window.
 std::vector<std::int32_t> shifted(const Window& window, std::int32_t start_token,
                                   std::span<const std::int32_t> token_ids) {
@@ -33,7 +34,8 @@ std::vector<std::int32_t> shifted(const Window& window, std::int32_t start_token
 }  // namespace
 
 Result<WindowPass> run_windows(runtime::Engine& engine, std::span<const Window> windows,
-                               std::span<const std::int32_t> token_ids) {
+                               std::span<const std::int32_t> token_ids,
+                               const WindowRouting* forced) {
   const std::optional<EncoderSpec>& encoder = engine.spec().encoder;
   WindowPass pass{.rows = place_rows(windows, encoder.has_value())};
   std::vector<runtime::KvCache> caches(windows.size(), runtime::KvCache(engine.spec()));
@@ -50,8 +52,13 @@ Result<WindowPass> run_windows(runtime::Engine& engine, std::span<const Window> 
     inputs.push_back({tokens.first(pass.rows[i].num_inputs), &caches[i]});
     steps.push_back({given.back(), &caches[i]});
   }
-  if (encoder) TRINE_RETURN_IF_ERROR(engine.encode(inputs, &pass.encoder_trace));
-  TRINE_ASSIGN_OR_RETURN(pass.hidden, engine.forward(steps, &pass.trace));
+  if (encoder) {
+    TRINE_RETURN_IF_ERROR(engine.encode(
+        inputs, {&pass.routing.encoder, forced == nullptr ? nullptr : &forced->encoder}));
+  }
+  TRINE_ASSIGN_OR_RETURN(
+      pass.hidden, engine.forward(steps, {&pass.routing.decoder,
+                                          forced == nullptr ? nullptr : &forced->decoder}));
   return pass;
 }
 

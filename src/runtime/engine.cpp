@@ -64,7 +64,7 @@ std::vector<float> Engine::embed(std::span<const SequenceStep> steps) {
 }
 
 Result<std::vector<float>> Engine::forward(std::span<const SequenceStep> steps,
-                                           RoutingTrace* trace) {
+                                           const RoutingUse& routing) {
   TRINE_RETURN_IF_ERROR(check_steps(steps));
   for (const SequenceStep& step : steps) {
     if (encoder_ && step.cache->memory_length() == 0) {
@@ -73,12 +73,12 @@ Result<std::vector<float>> Engine::forward(std::span<const SequenceStep> steps,
                   spec_.family);
     }
   }
-  std::vector<float> hidden = decoder_.run(compute_, rotary_, steps, embed(steps), trace);
+  std::vector<float> hidden = decoder_.run(compute_, rotary_, steps, embed(steps), routing);
   for (const SequenceStep& step : steps) step.cache->advance(step.token_ids.size());
   return hidden;
 }
 
-Status Engine::encode(std::span<const SequenceStep> inputs, RoutingTrace* trace) {
+Status Engine::encode(std::span<const SequenceStep> inputs, const RoutingUse& routing) {
   if (!encoder_) {
     return fail(ErrorCode::kInvalidArgument, "encode: {} has no encoder", spec_.family);
   }
@@ -96,7 +96,7 @@ Status Engine::encode(std::span<const SequenceStep> inputs, RoutingTrace* trace)
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     steps.push_back({inputs[i].token_ids, &scratch[i]});
   }
-  const auto encoded = encoder_->run(compute_, rotary_, steps, embed(steps), trace);
+  const auto encoded = encoder_->run(compute_, rotary_, steps, embed(steps), routing);
   decoder_.remember(compute_, inputs, encoded);
   for (const SequenceStep& input : inputs) {
     input.cache->set_memory_length(input.token_ids.size());

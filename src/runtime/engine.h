@@ -27,18 +27,18 @@ class Engine {
                                            const kernels::KernelTable& table, int threads);
 
   /// Runs the steps of several sequences together and returns the hidden states after the final
-  /// norm, [all new tokens in the order of steps, hidden_size]. `trace`, if given, receives the
-  /// routing of every layer. kInvalidArgument for an empty step, a token id outside the
-  /// vocabulary, or a cache without the encoded input its model needs; then no cache has changed.
+  /// norm, [all new tokens in the order of steps, hidden_size]. kInvalidArgument for an empty step,
+  /// a token id outside the vocabulary, or a cache without the encoded input its model needs; then
+  /// no cache has changed.
   [[nodiscard]] Result<std::vector<float>> forward(std::span<const SequenceStep> steps,
-                                                   RoutingTrace* trace = nullptr);
+                                                   const RoutingUse& routing = {});
 
   /// Encoder–decoder models: runs whole inputs through the encoder and leaves in each step's cache
   /// what the decoder will look at; its own tokens then come with forward(), the first of them
-  /// EncoderSpec::decoder_start_token. `trace` is that of the encoder's layers. kInvalidArgument
+  /// EncoderSpec::decoder_start_token. `routing` is that of the encoder's layers. kInvalidArgument
   /// as above, for a cache that has tokens already, and when there is no encoder.
   [[nodiscard]] Status encode(std::span<const SequenceStep> inputs,
-                              RoutingTrace* trace = nullptr);
+                              const RoutingUse& routing = {});
 
   /// Takes in the prompt of one sequence and returns the hidden state that predicts the token
   /// after it, [hidden_size]: forward() over the prompt or, with an encoder, encode() and the

@@ -117,11 +117,13 @@ void Experts::add_shared(Compute& compute, const float* inputs, std::size_t num_
 }
 
 Routing Experts::apply(Compute& compute, const float* inputs, std::size_t num_tokens,
-                       std::vector<float>& outputs) const {
+                       std::vector<float>& outputs, const Routing* forced) const {
   const std::size_t hidden = router_.in_features();
   std::vector<float> router_logits(num_tokens * experts_.size());
   multiply(compute, std::array{LinearCall{&router_, router_logits.data()}}, inputs, num_tokens);
-  Routing routing = route(rule_, router_logits, selection_bias_);
+  Routing routing =
+      route(rule_, router_logits, selection_bias_,
+            forced == nullptr ? std::span<const std::int32_t>() : forced->experts);
 
   outputs.assign(num_tokens * hidden, 0.0f);
   const auto groups = group_by_expert(routing, experts_.size());

@@ -23,8 +23,10 @@ class Experts {
   /// Writes the experts' weighted sum, shared expert included, to `outputs` [num_tokens,
   /// hidden_size]. Tokens are grouped by expert; a token's contributions are added in expert
   /// order, whatever else is in the batch. @return which experts were chosen.
+  /// @param forced null, or the experts to take whatever the router says; see route().
   [[nodiscard]] Routing apply(Compute& compute, const float* inputs, std::size_t num_tokens,
-                              std::vector<float>& outputs) const;
+                              std::vector<float>& outputs,
+                              const Routing* forced = nullptr) const;
 
   /// Bytes of weights one token needs, averaged over experts.
   [[nodiscard]] double active_bytes() const;

@@ -84,10 +84,12 @@ Result<LayerStack> LayerStack::load(const StackSpec& spec, const ModelSpec& mode
 
 std::vector<float> LayerStack::run(Compute& compute, const RotaryTable& rotary,
                                    std::span<const SequenceStep> steps,
-                                   std::vector<float> embedded, RoutingTrace* trace) const {
+                                   std::vector<float> embedded,
+                                   const RoutingUse& routing) const {
   const std::size_t num_tokens = embedded.size() / hidden_size_;
   Stream stream(std::move(embedded), num_tokens, residual_multiplier_);
-  if (trace != nullptr) trace->clear();
+  if (routing.trace != nullptr) routing.trace->clear();
+  std::size_t routed = 0;  // layers with experts so far
   for (const Layer& layer : layers_) {
     stream.add(layer.attention.apply(compute, rotary, steps, stream.normed(layer.input_norm),
                                      num_tokens));
@@ -100,9 +102,10 @@ std::vector<float> LayerStack::run(Compute& compute, const RotaryTable& rotary,
       continue;
     }
     std::vector<float> outputs;
-    Routing routing = layer.experts->apply(compute, normed, num_tokens, outputs);
+    const Routing* forced = routing.forced == nullptr ? nullptr : &(*routing.forced)[routed++];
+    Routing chosen = layer.experts->apply(compute, normed, num_tokens, outputs, forced);
     stream.add(outputs);
-    if (trace != nullptr) trace->push_back(std::move(routing));
+    if (routing.trace != nullptr) routing.trace->push_back(std::move(chosen));
   }
   return stream.finish(final_norm_);
 }

@@ -23,6 +23,12 @@ namespace trine::runtime {
 /// Experts chosen in one pass: per layer that has experts [tokens, experts_per_token], best first.
 using RoutingTrace = std::vector<Routing>;
 
+/// What a pass does about routing besides following it.
+struct RoutingUse {
+  RoutingTrace* trace = nullptr;         ///< receives the routing of every layer
+  const RoutingTrace* forced = nullptr;  ///< experts to take, for the same tokens in order
+};
+
 /// What tells an encoder from a decoder.
 struct StackSpec {
   const std::vector<LayerSpec>& layers;
@@ -41,11 +47,11 @@ class LayerStack {
                                                const kernels::KernelTable& table);
 
   /// From embeddings to the hidden states after the final norm, both [num_tokens, hidden_size],
-  /// the tokens of all steps in order. Caches are extended but do not advance. `trace`, if given,
-  /// receives the routing of every layer.
+  /// the tokens of all steps in order. Caches are extended but do not advance.
   [[nodiscard]] std::vector<float> run(Compute& compute, const RotaryTable& rotary,
                                        std::span<const SequenceStep> steps,
-                                       std::vector<float> embedded, RoutingTrace* trace) const;
+                                       std::vector<float> embedded,
+                                       const RoutingUse& routing) const;
 
   /// Leaves what cross attention looks at in the memories of the steps' caches; `encoded` is the
   /// encoder's output for their tokens.

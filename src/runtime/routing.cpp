@@ -16,6 +16,13 @@ struct Choice {
   std::vector<float> weights{};
 };
 
+/// One token's question.
+struct Scores {
+  std::span<const float> logits;
+  std::span<const float> selection_bias;  ///< may be empty
+  std::span<const std::int32_t> forced;   ///< experts to take; empty: the best
+};
+
 std::vector<float> softmax(std::span<const float> logits) {
   const float largest = *std::max_element(logits.begin(), logits.end());
   std::vector<float> values(logits.size());
@@ -39,6 +46,13 @@ std::vector<std::int32_t> largest_indices(std::span<const float> scores, std::si
                     });
   order.resize(count);
   return order;
+}
+
+/// The experts to take: the forced ones, or the best of `selection`.
+std::vector<std::int32_t> taken(const RouterSpec& router, const Scores& token,
+                                std::span<const float> selection) {
+  if (!token.forced.empty()) return {token.forced.begin(), token.forced.end()};
+  return largest_indices(selection, router.experts_per_token);
 }
 
 float score_group(std::span<const float> scores, GroupScore rule) {
@@ -65,10 +79,10 @@ void keep_best_groups(const RouterSpec& router, std::vector<float>& scores) {
 }
 
 /// The k best of `selection`, weighted by `scores`, renormalised and scaled as the router says.
-Choice choose(const RouterSpec& router, std::vector<float> selection,
+Choice choose(const RouterSpec& router, const Scores& token, std::vector<float> selection,
               std::span<const float> scores) {
   keep_best_groups(router, selection);
-  Choice choice{.experts = largest_indices(selection, router.experts_per_token)};
+  Choice choice{.experts = taken(router, token, selection)};
   float sum = 0.0f;
   for (const std::int32_t expert : choice.experts) {
     choice.weights.push_back(scores[static_cast<std::size_t>(expert)]);
@@ -82,40 +96,41 @@ Choice choose(const RouterSpec& router, std::vector<float> selection,
   return choice;
 }
 
-Choice softmax_top_k(const RouterSpec& router, std::span<const float> logits,
-                     std::span<const float>) {
-  const std::vector<float> scores = softmax(logits);
-  return choose(router, scores, scores);
+Choice softmax_top_k(const RouterSpec& router, const Scores& token) {
+  const std::vector<float> scores = softmax(token.logits);
+  return choose(router, token, scores, scores);
 }
 
-Choice top_k_softmax(const RouterSpec& router, std::span<const float> logits,
-                     std::span<const float>) {
-  Choice choice{.experts = largest_indices(logits, router.experts_per_token)};
+Choice top_k_softmax(const RouterSpec& router, const Scores& token) {
+  Choice choice{.experts = taken(router, token, token.logits)};
   std::vector<float> kept;
   for (const std::int32_t expert : choice.experts) {
-    kept.push_back(logits[static_cast<std::size_t>(expert)]);
+    kept.push_back(token.logits[static_cast<std::size_t>(expert)]);
   }
   choice.weights = softmax(kept);
   return choice;
 }
 
-Choice sigmoid_biased(const RouterSpec& router, std::span<const float> logits,
-                      std::span<const float> selection_bias) {
-  std::vector<float> scores(logits.size());
-  std::vector<float> selection(logits.size());
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    scores[i] = 1.0f / (1.0f + std::exp(-logits[i]));
-    selection[i] = scores[i] + (selection_bias.empty() ? 0.0f : selection_bias[i]);
+Choice sigmoid_biased(const RouterSpec& router, const Scores& token) {
+  std::vector<float> scores(token.logits.size());
+  std::vector<float> selection(token.logits.size());
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    scores[i] = 1.0f / (1.0f + std::exp(-token.logits[i]));
+    selection[i] = scores[i] + (token.selection_bias.empty() ? 0.0f : token.selection_bias[i]);
   }
-  return choose(router, std::move(selection), scores);
+  return choose(router, token, std::move(selection), scores);
 }
 
-/// The best of `remaining`, weighted by a softmax over those whose score is within the threshold
-/// of it. `logits` are the scores before any was masked: their size sets the threshold.
-void add_mixed(const RouterSpec& router, std::span<const float> logits,
-               std::vector<float>& remaining, Choice& choice) {
-  const auto best = static_cast<std::size_t>(
-      std::max_element(remaining.begin(), remaining.end()) - remaining.begin());
+/// The best of `remaining`, or the forced one, weighted by a softmax over those whose score is
+/// within the threshold of it. The scores before any was masked set the threshold.
+void add_mixed(const RouterSpec& router, const Scores& token, std::vector<float>& remaining,
+               Choice& choice) {
+  const std::span<const float> logits = token.logits;
+  const auto best =
+      token.forced.empty()
+          ? static_cast<std::size_t>(std::max_element(remaining.begin(), remaining.end()) -
+                                     remaining.begin())
+          : static_cast<std::size_t>(token.forced[choice.experts.size()]);
   const float largest = remaining[best];
   const auto threshold = static_cast<float>(2.0 * router.jitter);
   std::vector<float> near = remaining;
@@ -128,17 +143,16 @@ void add_mixed(const RouterSpec& router, std::span<const float> logits,
   remaining[best] = kMasked;
 }
 
-Choice sparse_mixer(const RouterSpec& router, std::span<const float> logits,
-                    std::span<const float>) {
+Choice sparse_mixer(const RouterSpec& router, const Scores& token) {
   Choice choice;
-  std::vector<float> remaining(logits.begin(), logits.end());
+  std::vector<float> remaining(token.logits.begin(), token.logits.end());
   for (std::size_t k = 0; k < router.experts_per_token; ++k) {
-    add_mixed(router, logits, remaining, choice);
+    add_mixed(router, token, remaining, choice);
   }
   return choice;
 }
 
-using Rule = Choice(const RouterSpec&, std::span<const float>, std::span<const float>);
+using Rule = Choice(const RouterSpec&, const Scores&);
 
 /// In the order of RoutingRule.
 constexpr Rule* kRules[] = {softmax_top_k, top_k_softmax, sigmoid_biased, sparse_mixer};
@@ -146,13 +160,15 @@ constexpr Rule* kRules[] = {softmax_top_k, top_k_softmax, sigmoid_biased, sparse
 }  // namespace
 
 Routing route(const RouterSpec& router, std::span<const float> router_logits,
-              std::span<const float> selection_bias) {
+              std::span<const float> selection_bias, std::span<const std::int32_t> forced) {
   Routing routing{.experts_per_token = router.experts_per_token};
   Rule* const rule = kRules[static_cast<std::size_t>(router.rule)];
   const std::size_t num_experts = router.matrix.out_features;
-  for (std::size_t first = 0; first < router_logits.size(); first += num_experts) {
+  const std::size_t k = router.experts_per_token;
+  for (std::size_t token = 0; token < router_logits.size() / num_experts; ++token) {
     const Choice choice =
-        rule(router, router_logits.subspan(first, num_experts), selection_bias);
+        rule(router, {router_logits.subspan(token * num_experts, num_experts), selection_bias,
+                      forced.empty() ? forced : forced.subspan(token * k, k)});
     routing.experts.insert(routing.experts.end(), choice.experts.begin(), choice.experts.end());
     routing.weights.insert(routing.weights.end(), choice.weights.begin(), choice.weights.end());
   }

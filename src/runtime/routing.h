@@ -19,7 +19,10 @@ struct Routing {
 
 /// Applies the router's rule to logits [tokens, num_experts]. Among equal scores the lower index
 /// wins. `selection_bias` is empty or [num_experts].
+/// @param forced empty, or the experts to take, [tokens, experts_per_token]; their weights are
+/// what the rule gives these experts for these logits.
 [[nodiscard]] Routing route(const RouterSpec& router, std::span<const float> router_logits,
-                            std::span<const float> selection_bias);
+                            std::span<const float> selection_bias,
+                            std::span<const std::int32_t> forced = {});
 
 }  // namespace trine::runtime

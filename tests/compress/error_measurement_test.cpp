@@ -70,18 +70,27 @@ TEST(ErrorMeasurement, ATableIsReadBackForTheModelAndStatisticsItWasMeasuredWith
   ASSERT_TRUE(source) << sentence(source);
   const auto table = measure_errors(*source, kOne, {}, {});
   ASSERT_TRUE(table) << sentence(table);
-  const ErrorTableOrigin origin{"0123456789abcdef", "fedcba9876543210"};
+  const ErrorTableOrigin origin{"0123456789abcdef", "fedcba9876543210", kOne};
   base::Json json = to_json(*table, origin);
   const auto again = parse_error_table(json, origin, "errors.json");
   ASSERT_TRUE(again) << sentence(again);
   EXPECT_EQ(to_json(*again, origin), json);
 
-  expect_error(parse_error_table(json, {"another", origin.statistics_xxh3}, "errors.json"),
-               ErrorCode::kInvalidArgument,
-               {"errors.json", "another model", origin.source_fingerprint, "expected another"});
-  expect_error(parse_error_table(json, {origin.source_fingerprint, ""}, "errors.json"),
+  expect_error(
+      parse_error_table(json, {"another", origin.statistics_xxh3, kOne}, "errors.json"),
+      ErrorCode::kInvalidArgument,
+      {"errors.json", "another model", origin.source_fingerprint, "expected another"});
+  expect_error(parse_error_table(json, {origin.source_fingerprint, "", kOne}, "errors.json"),
                ErrorCode::kInvalidArgument,
                {"errors.json", "with statistics fedcba9876543210, but none were given"});
+  ErrorTableOrigin other = origin;
+  other.grid.compensator = "milo-paper";
+  expect_error(parse_error_table(json, other, "errors.json"), ErrorCode::kInvalidArgument,
+               {"errors.json.grid.compensator", "\"milo\"", "asks for \"milo-paper\""});
+  base::Json incomplete = json;
+  incomplete["grid"].erase("ranks");
+  expect_error(parse_error_table(incomplete, origin, "errors.json"),
+               ErrorCode::kInvalidArgument, {"grid.ranks", "nothing of that name"});
   json["statistics_xxh3"] = "";
   expect_error(parse_error_table(json, origin, "errors.json"), ErrorCode::kInvalidArgument,
                {"with statistics of none, but fedcba9876543210 were given"});

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "support/encoder_decoder.h"
@@ -24,15 +25,35 @@ using testing_support::small_spec;
 
 constexpr double kUlp = 0x1p-24;
 
+/// Figures of one text.
+struct Measured : TextFigures {
+  std::string_view protocol{};
+};
+
+Result<Measured> measure_text(runtime::Engine& model, runtime::Engine* original,
+                              std::span<const std::int32_t> token_ids,
+                              const PerplexityOptions& options,
+                              const base::ProgressSink& progress = {}) {
+  const std::vector<std::vector<std::int32_t>> texts{{token_ids.begin(), token_ids.end()}};
+  TRINE_ASSIGN_OR_RETURN(const auto windows, cut_texts(model.spec(), texts, options));
+  std::optional<EngineReference> reference;
+  if (original != nullptr) reference.emplace(*original);
+  TRINE_ASSIGN_OR_RETURN(
+      const auto result,
+      measure_perplexity(model, windows, options, {reference ? &*reference : nullptr, nullptr},
+                         progress));
+  return Measured{result.all, result.protocol};
+}
+
 class PerplexityTest : public testing::Test {
  protected:
   [[nodiscard]] static runtime::Engine load(const ModelSpec& spec,
                                             const MemoryWeights& weights) {
     return runtime::Engine::load(spec, weights, *kernels::runnable_tables().front(), 2).value();
   }
-  [[nodiscard]] Result<PerplexityResult> measure(const PerplexityOptions& options,
-                                                 runtime::Engine* reference = nullptr) {
-    return measure_perplexity(model_, reference, tokens_, options, {});
+  [[nodiscard]] Result<Measured> measure(const PerplexityOptions& options,
+                                         runtime::Engine* reference = nullptr) {
+    return measure_text(model_, reference, tokens_, options);
   }
 
   ModelSpec spec_ = small_spec();
@@ -58,7 +79,7 @@ std::vector<std::vector<double>> predictions(runtime::Engine& model,
                                              runtime::RoutingTrace& trace) {
   runtime::KvCache cache(model.spec());
   const runtime::SequenceStep step{window, &cache};
-  const auto hidden = model.forward(std::span(&step, 1), &trace).value();
+  const auto hidden = model.forward(std::span(&step, 1), {&trace}).value();
   const std::size_t rows = window.size() - 1;
   const auto logits = model.logits(std::span(hidden).first(rows * model.spec().hidden_size));
   std::vector<std::vector<double>> logs;
@@ -148,9 +169,8 @@ TEST_F(PerplexityTest, DoesNotDependOnWindowsRunningTogether) {
   ASSERT_TRUE(together.has_value()) << sentence(together);
   double nll = 0.0;
   for (std::size_t begin = 0; begin < 200; begin += 25) {
-    const auto alone =
-        measure_perplexity(model_, nullptr, std::span(tokens_).subspan(begin, 25),
-                           {.window = 25, .stride = 25}, {});
+    const auto alone = measure_text(model_, nullptr, std::span(tokens_).subspan(begin, 25),
+                                    {.window = 25, .stride = 25});
     ASSERT_TRUE(alone.has_value());
     nll += alone->nll.value * 24;
   }
@@ -253,11 +273,11 @@ TEST_F(PerplexityTest, OfSlidingWindowsScoresEveryTokenOnce) {
 TEST_F(PerplexityTest, ReportsProgressUpToTheEnd) {
   tokens_ = random_tokens(5000, spec_.vocab_size, 4);  // several batches
   std::vector<std::uint64_t> done;
-  const auto result = measure_perplexity(model_, nullptr, tokens_, {.window = 50, .stride = 50},
-                                         [&](const Progress& progress) {
-                                           done.push_back(progress.done_units);
-                                           EXPECT_EQ(progress.total_units, 5000u);
-                                         });
+  const auto result = measure_text(model_, nullptr, tokens_, {.window = 50, .stride = 50},
+                                   [&](const Progress& progress) {
+                                     done.push_back(progress.done_units);
+                                     EXPECT_EQ(progress.total_units, 5000u);
+                                   });
   ASSERT_TRUE(result.has_value());
   EXPECT_GT(done.size(), 1u);
   EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));

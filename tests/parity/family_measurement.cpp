@@ -33,7 +33,7 @@ Result<Run> run_model(const ModelSpec& spec, const models::WeightSource& source,
   for (std::size_t i = 0; i < golden.num_sequences; ++i) {
     steps.push_back({golden.sequence(i), &caches[i]});
   }
-  TRINE_ASSIGN_OR_RETURN(const auto hidden, engine.forward(steps, &trace));
+  TRINE_ASSIGN_OR_RETURN(const auto hidden, engine.forward(steps, {&trace}));
   Run run{.logits = engine.logits(hidden),
           .experts = sorted_choices(std::move(trace)),
           .encoder_experts = sorted_choices(std::move(encoder_trace))};

@@ -61,7 +61,7 @@ Result<std::vector<runtime::KvCache>> start_sequences(runtime::Engine& engine,
   for (std::size_t i = 0; i < golden.num_sequences; ++i) {
     inputs.push_back({golden.input(i), &caches[i]});
   }
-  TRINE_RETURN_IF_ERROR(engine.encode(inputs, trace));
+  TRINE_RETURN_IF_ERROR(engine.encode(inputs, {trace}));
   return caches;
 }
 

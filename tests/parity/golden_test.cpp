@@ -80,7 +80,7 @@ TEST_P(GoldenModel, PrefillGivesTheReferenceLogitsAndExperts) {
     for (std::size_t i = 0; i < golden_.num_sequences; ++i) {
       steps.push_back({golden_.sequence(i), &caches[i]});
     }
-    const auto hidden = model.forward(steps, &trace);
+    const auto hidden = model.forward(steps, {&trace});
     ASSERT_TRUE(hidden) << hidden.error().message;
     expect_logits(model.logits(*hidden), golden_.logits);
 

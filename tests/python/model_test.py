@@ -48,7 +48,7 @@ def test_logits_agree_with_perplexity(model, original, sample, tmp_path):
     nll = (log_sums[:-1] - chosen).mean()
     text = tmp_path / "text.txt"
     text.write_text(model.detokenize(ids), encoding="utf-8")
-    report = trine.evaluate(original, text_file=text, window=window)
+    report = trine.evaluate(original, text_files=[text], window=window)
     assert report.windows == 1 and report.tokens == window
     assert report.nll.value == pytest.approx(nll, rel=1e-5)  # sums of floats, in another order
 

@@ -97,14 +97,14 @@ def test_other_threads_run_meanwhile(original, sample):
     thread = threading.Thread(target=counting)
     thread.start()
     seen = []
-    trine.evaluate(original, text_file=sample, window=64, progress=lambda *_: seen.append(count))
+    trine.evaluate(original, text_files=[sample], window=64, progress=lambda *_: seen.append(count))
     done.set()
     thread.join()
     assert seen[-1] > 0
 
 
 def test_evaluate_beside_the_original(original, packed, sample):
-    report = trine.evaluate(packed, text_file=sample, window=64, reference=original)
+    report = trine.evaluate(packed, text_files=[sample], window=64, reference=original)
     assert report.protocol == "disjoint" and report.windows >= 4
     assert report.scored_tokens == report.windows * 63
     assert 1 < report.perplexity.value < 200
@@ -112,9 +112,26 @@ def test_evaluate_beside_the_original(original, packed, sample):
     assert report.top1_agreement.value > 0.8
     assert report.top1_low < report.top1_agreement.value < report.top1_high
     assert report.kl_divergence.value < report.kl_divergence_99 <= report.largest_kl_divergence
-    alone = trine.evaluate(original, text_file=sample, window=64)
+    alone = trine.evaluate(original, text_files=[sample], window=64)
     assert alone.kl_divergence is None and alone.original_perplexity is None
     assert report.original_perplexity.value == pytest.approx(alone.perplexity.value)
+
+
+def test_evaluate_beside_what_the_original_said(original, packed, sample, tmp_path):
+    file = tmp_path / "original.reference"
+    how = dict(text_files=[sample], window=64)
+    trine.evaluate(original, save_reference=file, top_tokens=16, **how)
+    report = trine.evaluate(packed, reference=file, split=True, **how)
+    beside = trine.evaluate(packed, reference=original, **how)
+    assert report.top_tokens == 16 and beside.top_tokens == 0
+    assert 0 < report.kl_divergence.value < beside.kl_divergence.value
+    assert report.top1_agreement == beside.top1_agreement
+    assert report.expert_divergence.value + report.routing_divergence.value == pytest.approx(
+        report.kl_divergence.value)
+    (text,) = report.texts
+    assert (text.text_file, text.kl_divergence) == (str(sample), report.kl_divergence)
+    with pytest.raises(trine.Error, match="not both"):
+        trine.evaluate(packed, reference=original, save_reference=file, **how)
 
 
 def test_tasks_go_on_where_they_were_interrupted(original, tmp_path):

@@ -70,9 +70,9 @@ TEST_F(EncoderDecoderTest, RunsSequencesOfDifferentLengthsTogether) {
   KvCache first(spec_), second(spec_);
   RoutingTrace encoder_trace, trace;
   const std::vector<SequenceStep> reads = {{input_, &first}, {other_input, &second}};
-  ASSERT_TRUE(engine_.encode(reads, &encoder_trace).has_value());
+  ASSERT_TRUE(engine_.encode(reads, {&encoder_trace}).has_value());
   const std::vector<SequenceStep> steps = {{tokens_, &first}, {other_tokens, &second}};
-  const auto together = engine_.forward(steps, &trace);
+  const auto together = engine_.forward(steps, {&trace});
   ASSERT_TRUE(together.has_value()) << sentence(together);
   ASSERT_EQ(encoder_trace.size(), 1u);
   EXPECT_EQ(encoder_trace[0].experts.size(), 2u * (9 + 4));

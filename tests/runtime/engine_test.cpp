@@ -44,7 +44,7 @@ TEST_F(EngineTest, GivesOneHiddenStatePerTokenAndFillsTheCache) {
   const auto tokens = random_tokens(7, spec_.vocab_size, 1);
   RoutingTrace trace;
   const SequenceStep step{tokens, &cache};
-  const auto hidden = engine->forward(std::span(&step, 1), &trace);
+  const auto hidden = engine->forward(std::span(&step, 1), {&trace});
   ASSERT_TRUE(hidden.has_value()) << sentence(hidden);
   EXPECT_EQ(hidden->size(), 7 * spec_.hidden_size);
   EXPECT_EQ(engine->logits(*hidden).size(), 7 * spec_.vocab_size);

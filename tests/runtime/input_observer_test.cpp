@@ -45,7 +45,7 @@ class InputObserverTest : public testing::Test {
                                 RoutingTrace* trace = nullptr) {
     KvCache cache(engine.spec());
     const SequenceStep step{token_ids, &cache};
-    return engine.forward(std::span(&step, 1), trace).value();
+    return engine.forward(std::span(&step, 1), {trace}).value();
   }
 
   ModelSpec spec_ = small_spec();

@@ -133,6 +133,35 @@ TEST(Routing, SelectionBiasSelectsButDoesNotWeigh) {
   EXPECT_NEAR(routing.weights.at(1), 2.5 * (1.0 - low), 20 * kUlp);
 }
 
+TEST(Routing, ForcedToItsOwnChoiceChangesNothing) {
+  const auto logits = random_normal(40 * 8, 5);
+  const std::vector<float> bias = random_normal(8, 6);
+  for (const RoutingRule rule : {RoutingRule::kSoftmaxTopK, RoutingRule::kTopKSoftmax,
+                                 RoutingRule::kSigmoidBiased, RoutingRule::kSparseMixer}) {
+    RouterSpec router = router_of(rule, 8, 2);
+    router.jitter = 0.1;
+    router.renormalises = true;
+    const Routing own = route(router, logits, bias);
+    const Routing forced = route(router, logits, bias, own.experts);
+    EXPECT_EQ(forced.experts, own.experts);
+    EXPECT_EQ(forced.weights, own.weights);
+  }
+}
+
+TEST(Routing, ForcedExpertsAreWeighedByTheirOwnLogits) {
+  const auto logits = logs({0.1, 0.4, 0.3, 0.2});
+  const std::vector<std::int32_t> forced = {3, 0};
+  RouterSpec router = router_of(RoutingRule::kSoftmaxTopK, 4, 2);
+  router.renormalises = true;
+  for (const RoutingRule rule : {RoutingRule::kSoftmaxTopK, RoutingRule::kTopKSoftmax}) {
+    router.rule = rule;
+    const Routing routing = route(router, logits, {}, forced);
+    EXPECT_EQ(routing.experts, forced);
+    EXPECT_NEAR(routing.weights.at(0), 2.0 / 3.0, 10 * kUlp);
+    EXPECT_NEAR(routing.weights.at(1), 1.0 / 3.0, 10 * kUlp);
+  }
+}
+
 TEST(Routing, SparseMixerWeighsEachChoiceAmongItsNeighbours) {
   RouterSpec router = router_of(RoutingRule::kSparseMixer, 4, 2);
   router.jitter = 0.05;  // neighbours are within 10 %

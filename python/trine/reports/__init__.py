@@ -28,6 +28,7 @@ from ._evaluation import (
     TaskMetric,
     TaskReport,
     TaskScores,
+    TextReport,
 )
 from ._inspection import (
     CompressionInspection,
@@ -58,6 +59,7 @@ __all__ = [
     "TaskMetric",
     "TaskReport",
     "TaskScores",
+    "TextReport",
     "UnseenExpert",
     "VerifyReport",
 ]

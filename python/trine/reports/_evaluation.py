@@ -22,28 +22,58 @@ class Score(Shortened):
 
 
 @dataclass(frozen=True, repr=False)
-class PerplexityReport(Shortened):
-    """Perplexity and, with a reference, closeness to it.
+class TextReport(Shortened):
+    """Perplexity of one text and, with a reference, closeness to it.
 
     Attributes:
-        protocol: "disjoint" or "sliding" windows; "halves" for encoder–decoder models. Figures
-            of different protocols are not comparable.
-        window: tokens run together.
-        stride: from one window to the next.
+        text_file: empty for several texts together.
         tokens: in the text.
         scored_tokens: that were predicted.
         windows: that were run.
         nll: negative log likelihood, nats per scored token.
         perplexity: exp(nll).
-        kl_divergence: nats per token, original ‖ model; None without a reference, as all
-            down to top1_high.
-        top1_agreement: share of tokens with the same most likely next token.
-        routing_agreement: share of the original's experts that were chosen too.
-        original_perplexity: of the reference, same tokens.
+        kl_divergence: nats per token, original ‖ model; None without a reference, as all below.
+        expert_divergence: the same with the original's experts forced; None without split.
+        routing_divergence: what is left of kl_divergence; None without split.
         kl_divergence_99: 99 of 100 tokens have at most this one.
         largest_kl_divergence: of any token.
+        top1_agreement: share of tokens with the same most likely next token.
         top1_low: lower end of the 95 % interval of top1_agreement.
         top1_high: its upper end.
+        routing_agreement: share of the original's experts that were chosen too.
+        original_perplexity: of the reference, same tokens.
+    """
+
+    text_file: str
+    tokens: int
+    scored_tokens: int
+    windows: int
+    nll: Score
+    perplexity: Score
+    kl_divergence: Optional[Score]
+    expert_divergence: Optional[Score]
+    routing_divergence: Optional[Score]
+    kl_divergence_99: Optional[float]
+    largest_kl_divergence: Optional[float]
+    top1_agreement: Optional[Score]
+    top1_low: Optional[float]
+    top1_high: Optional[float]
+    routing_agreement: Optional[Score]
+    original_perplexity: Optional[Score]
+
+
+@dataclass(frozen=True, repr=False)
+class PerplexityReport(TextReport):
+    """All texts together, and each of them.
+
+    Attributes, besides those of TextReport:
+        protocol: "disjoint" or "sliding" windows; "halves" for encoder–decoder models. Figures
+            of different protocols are not comparable.
+        window: tokens run together.
+        stride: from one window to the next.
+        top_tokens: that the reference keeps of a prediction: divergences are at most the true
+            ones; 0: the whole vocabulary.
+        texts: one TextReport each, in the order given.
         seconds: that it took.
         peak_rss_bytes: most memory of the process.
     """
@@ -51,19 +81,8 @@ class PerplexityReport(Shortened):
     protocol: str
     window: int
     stride: int
-    tokens: int
-    scored_tokens: int
-    windows: int
-    nll: Score
-    perplexity: Score
-    kl_divergence: Optional[Score]
-    top1_agreement: Optional[Score]
-    routing_agreement: Optional[Score]
-    original_perplexity: Optional[Score]
-    kl_divergence_99: Optional[float]
-    largest_kl_divergence: Optional[float]
-    top1_low: Optional[float]
-    top1_high: Optional[float]
+    top_tokens: int
+    texts: List[TextReport]
     seconds: float
     peak_rss_bytes: int
 

@@ -1,0 +1,48 @@
+#include "eval/reference_format.h"
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
+
+namespace trine::eval {
+
+std::vector<RoutedLayer> routed_layers_of(const std::vector<LayerSpec>& layers) {
+  std::vector<RoutedLayer> routed;
+  for (const LayerSpec& layer : layers) {
+    if (!layer.moe) continue;
+    routed.push_back({layer.moe->router.experts_per_token, layer.moe->experts.size()});
+  }
+  return routed;
+}
+
+const std::vector<LayerSpec>& encoder_layers(const ModelSpec& spec) {
+  static const std::vector<LayerSpec> none;
+  return spec.encoder ? spec.encoder->layers : none;
+}
+
+std::string layers_text(const std::vector<LayerSpec>& layers) {
+  std::string text;
+  for (const RoutedLayer& layer : routed_layers_of(layers)) {
+    text += fmt::format("{}{}/{}", text.empty() ? "" : ",", layer.chosen, layer.num_experts);
+  }
+  return text;
+}
+
+std::string text_key(std::span<const std::int32_t> token_ids) {
+  return base::to_hex(base::xxh3(
+      {reinterpret_cast<const std::uint8_t*>(token_ids.data()), token_ids.size_bytes()}));
+}
+
+std::string window_tensor(std::size_t text, std::size_t window, const char* part) {
+  return fmt::format("{}.{}.{}", text, window, part);
+}
+
+std::size_t num_choices(const WindowRows& rows, std::span<const RoutedLayer> encoder,
+                        std::span<const RoutedLayer> decoder) {
+  std::size_t count = 0;
+  for (const RoutedLayer& layer : encoder) count += rows.num_inputs * layer.chosen;
+  for (const RoutedLayer& layer : decoder) count += rows.count * layer.chosen;
+  return count;
+}
+
+}  // namespace trine::eval
