@@ -38,7 +38,7 @@ Result<QuantizedMatrix> round_symmetric(MatrixView factor, int factor_bits, int 
   const auto max_code = static_cast<float>((1 << factor_bits) - 1);
   const float middle = (max_code + 1.0f) / 2.0f;
   for (std::size_t row = 0; row < factor.rows; ++row) {
-    for_each_group(factor, matrix, row, [&](const GroupView& group) {
+    for_each_group({factor}, matrix, row, [&](const GroupView& group) {
       const float largest = range_of(group.weights).magnitude();
       const float step = std::max(2.0f * largest / max_code, kSmallestScale);
       for (std::size_t i = 0; i < group.weights.size(); ++i) {
@@ -49,7 +49,7 @@ Result<QuantizedMatrix> round_symmetric(MatrixView factor, int factor_bits, int 
       group.zero = middle;
     });
   }
-  round_metadata(factor, matrix, options);
+  round_metadata({factor}, matrix, options);
   return matrix;
 }
 

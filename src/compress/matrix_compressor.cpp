@@ -8,36 +8,48 @@
 #include "compress/quantizers/affine_group.h"
 #include "compress/residual.h"
 #include "kernels/block_codec.h"
+#include "kernels/linalg/subtracted_product.h"
 
 namespace trine::compress {
 namespace {
 
 /// Compares the original with what a reader of the stored bytes gets.
-/// @param target what the codes alone should come to: weights − left·right.
-void measure(MatrixView weights, std::vector<float> target, const InputMoments& moments,
+void measure(MatrixView weights, const LowRankFactors& factors, const InputMoments& moments,
              int threads, CompressedMatrix& matrix) {
   const PackedLayout& layout = matrix.layout;
-  const std::size_t row_length = layout.num_groups() * layout.group_size;
+  const std::size_t row_length = layout.num_groups() * layout.group_size, cols = weights.cols;
+  const bool is_plain = moments.diagonal.empty();
+  const kernels::SubtractedProduct product(factors, threads);
+  std::vector<double> errors(weights.rows), powers(weights.rows);
+  std::vector<float> differences(is_plain ? 0 : weights.values.size());
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<float> restored(kBlockRows * row_length);
+    std::vector<float> restored(kBlockRows * row_length), rest(kBlockRows * cols);
+    const std::vector<float> nothing(cols);
 #pragma omp for schedule(static)
     for (std::size_t block = 0; block < layout.num_row_blocks(); ++block) {
       kernels::dequantize_row_block({layout, matrix.blocks}, block, restored.data());
       const std::size_t first = block * kBlockRows;
-      for (std::size_t row = first; row < std::min(first + kBlockRows, weights.rows); ++row) {
-        const float* stored = restored.data() + (row - first) * row_length;
-        float* difference = target.data() + row * weights.cols;
-        for (std::size_t col = 0; col < weights.cols; ++col) difference[col] -= stored[col];
+      const std::size_t rows = std::min(kBlockRows, weights.rows - first);
+      product.subtract(weights, {first, 0, rows, cols}, rest.data());
+      for (std::size_t row = 0; row < rows; ++row) {
+        const float* wanted = rest.data() + row * cols;
+        const float* stored = restored.data() + row * row_length;
+        errors[first + row] = squared_distance(wanted, stored, cols);
+        powers[first + row] =
+            squared_distance(weights.row(first + row).data(), nothing.data(), cols);
+        if (is_plain) continue;
+        float* difference = differences.data() + (first + row) * cols;
+        for (std::size_t col = 0; col < cols; ++col) {
+          difference[col] = wanted[col] - stored[col];
+        }
       }
     }
   }
-  const MatrixView errors{weights.rows, weights.cols, target};
-  matrix.error = {inner_product(errors, errors, {}, threads),
-                  inner_product(weights, weights, {}, threads)};
-  const bool is_plain = moments.diagonal.empty();
+  matrix.error = {in_order(errors), in_order(powers)};
+  const MatrixView lost{weights.rows, cols, differences};
   matrix.output_error =
-      is_plain ? matrix.error.error : inner_product(errors, errors, moments, threads);
+      is_plain ? matrix.error.error : inner_product(lost, lost, moments, threads);
   matrix.output_power =
       is_plain ? matrix.error.weights : inner_product(weights, weights, moments, threads);
 }
@@ -124,8 +136,7 @@ Result<CompressedMatrix> compress_matrix(std::string_view name, MatrixView weigh
   if (plan.unbiased) remove_shrinkage(weights, moments, threads, compensated);
   if (plan.rank > 0) matrix.factors = pack_factors(compensated.factors, threads);
   matrix.blocks = kernels::pack(compensated.codes, threads);
-  measure(weights, without_factors(weights, compensated.factors.numbers, threads), moments,
-          threads, matrix);
+  measure(weights, compensated.factors.numbers, moments, threads, matrix);
   return matrix;
 }
 

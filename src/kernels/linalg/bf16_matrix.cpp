@@ -1,0 +1,55 @@
+#include "kernels/linalg/bf16_matrix.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <new>
+
+#include "kernels/lanes.h"
+
+namespace trine::kernels {
+namespace {
+
+constexpr std::size_t kLine = 32;  // elements of a cache line
+
+}  // namespace
+
+void Bf16Matrix::reshape(std::size_t rows, std::size_t cols) {
+  if (rows == rows_ && cols == cols_) return;
+  rows_ = rows;
+  cols_ = cols;
+  stride_ = ((cols + kLine - 1) / kLine | 1) * kLine;
+  const std::size_t wanted = (rows + rows % 2) * stride_;
+  if (wanted > capacity_) {
+    // Huge pages: a column of small ones costs a walk through the page table for every row.
+    constexpr std::size_t kHugePage = std::size_t{1} << 21;
+    const std::size_t bytes = (2 * wanted + kHugePage - 1) / kHugePage * kHugePage;
+    values_.reset(static_cast<std::uint16_t*>(std::aligned_alloc(kHugePage, bytes)));
+    if (values_ == nullptr) throw std::bad_alloc();
+    ::madvise(values_.get(), bytes, MADV_HUGEPAGE);  // a hint
+    capacity_ = wanted;
+  }
+  for (std::size_t index = 0; index < rows; ++index) {
+    std::fill(row(index) + cols, row(index) + stride_, std::uint16_t{0});
+  }
+  if (rows % 2 == 1) std::fill(row(rows), row(rows) + stride_, std::uint16_t{0});
+}
+
+void Bf16Matrix::assign(MatrixView values, int threads) {
+  reshape(values.rows, values.cols);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t index = 0; index < values.rows; ++index) {
+    narrow_to_bf16(values.row(index).data(), values.cols, row(index));
+  }
+}
+
+TRINE_EVERY_WIDTH void narrow_to_bf16(const float* values, std::size_t count,
+                                      std::uint16_t* narrow) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<std::uint32_t>(values[i]);
+    narrow[i] = static_cast<std::uint16_t>((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
+  }
+}
+
+}  // namespace trine::kernels

@@ -1,0 +1,36 @@
+// weights − left · right, a piece at a time, so that what follows finds the piece in the cache.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "core/low_rank.h"
+#include "core/matrix_view.h"
+
+namespace trine::kernels {
+
+/// A part of a matrix.
+struct Rectangle {
+  std::size_t first_row = 0, first_col = 0;
+  std::size_t rows = 0, cols = 0;
+};
+
+/// Factors in the order in which the pieces' loops read them.
+class SubtractedProduct {
+ public:
+  /// Columns of a piece begin at a multiple of this.
+  static constexpr std::size_t kColumnStep = 64;
+
+  SubtractedProduct(const LowRankFactors& factors, int threads);
+
+  /// target [piece.rows, piece.cols] = weights − left·right there; the weights themselves with
+  /// rank 0. Runs on the calling thread; a number is the same in any piece.
+  void subtract(MatrixView weights, const Rectangle& piece, float* target) const;
+
+ private:
+  std::size_t rank_, cols_;
+  std::vector<float> left_{};   ///< [out_features, rank]
+  std::vector<float> right_{};  ///< blocks of 64 columns, each [rank, 64], the last one padded
+};
+
+}  // namespace trine::kernels
