@@ -47,12 +47,11 @@ class MiloPaper final : public Compensator {
     }
     result.factors = {plan.factor_bits, std::move(factors), {}, {}};
     LowRankFactors& numbers = result.factors.numbers;
+    const RoundingOptions rounding{plan.factor_bits, plan.metadata_bits, options.threads};
     TRINE_ASSIGN_OR_RETURN(result.factors.left,
-                           round_factor(numbers.left, plan.rank, plan.factor_bits,
-                                        plan.metadata_bits, round_symmetric, options.threads));
+                           round_factor(numbers.left, plan.rank, rounding, round_symmetric));
     TRINE_ASSIGN_OR_RETURN(result.factors.right,
-                           round_factor(numbers.right, plan.rank, plan.factor_bits,
-                                        plan.metadata_bits, round_symmetric, options.threads));
+                           round_factor(numbers.right, plan.rank, rounding, round_symmetric));
     return result;
   }
 };
