@@ -63,14 +63,18 @@ struct Coder::Pass {
   kernels::Bf16Matrix& residual;
 };
 
-Result<CodingErrors> Coder::encode(const LowRankFactors& factors, float relaxation,
+Result<CodingErrors> Coder::encode(const LowRankFactors& factors, Mode mode, float relaxation,
                                    const QuantizedMatrix* before, QuantizedMatrix& codes,
                                    kernels::Bf16Matrix& residual) {
   check(before != &codes, "encode: new codes over those they start from");
   residual.reshape(weights_.rows, weights_.cols);
   if (start_ == Start::kFromBefore) options_.start = before;
-  const kernels::SubtractedProduct product(factors, options_.threads);
-  const Pass pass{product, relaxation, before, codes, residual};
+  using Precision = kernels::SubtractedProduct::Precision;
+  const kernels::SubtractedProduct product(
+      factors, mode == Mode::kOnTheWay ? Precision::kBf16 : Precision::kSingle,
+      options_.threads);
+  const Pass pass{product, relaxation, mode == Mode::kOnTheWay ? nullptr : before, codes,
+                  residual};
   const RowQuantizer* by_rows = quantizer_.by_rows();
   return by_rows != nullptr ? encode_pieces(pass, *by_rows) : encode_whole(pass);
 }

@@ -14,7 +14,7 @@ namespace trine::compress {
 
 /// ‖weights − left·right − ŵ‖F² for the numbers ŵ of codes.
 struct CodingErrors {
-  double before = 0.0;  ///< with the codes there were; 0 when there were none
+  double before = 0.0;  ///< with the codes there were; 0 when not asked for
   double after = 0.0;   ///< with the new ones
 };
 
@@ -26,6 +26,13 @@ class Coder {
   /// Whether the quantizer may start from the codes before.
   enum class Start { kAfresh, kFromBefore };
 
+  /// What a pass is for.
+  enum class Mode {
+    kOnTheWay,  ///< factors count in bf16, so errors are right to 1e-5 of themselves; no
+                ///< CodingErrors::before
+    kResult,    ///< fp32
+  };
+
   /// Weights and quantizer must outlive the coder.
   Coder(MatrixView weights, const Quantizer& quantizer, const QuantizerOptions& options,
         Start start)
@@ -36,8 +43,8 @@ class Coder {
   /// @param codes another matrix than `before`; its memory is used again.
   /// @param residual becomes (weights − ŵ) + relaxation · (rest − ŵ), ŵ the new numbers.
   /// Errors are those of Quantizer::quantize.
-  [[nodiscard]] Result<CodingErrors> encode(const LowRankFactors& factors, float relaxation,
-                                            const QuantizedMatrix* before,
+  [[nodiscard]] Result<CodingErrors> encode(const LowRankFactors& factors, Mode mode,
+                                            float relaxation, const QuantizedMatrix* before,
                                             QuantizedMatrix& codes,
                                             kernels::Bf16Matrix& residual);
 

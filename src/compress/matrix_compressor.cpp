@@ -19,7 +19,8 @@ void measure(MatrixView weights, const LowRankFactors& factors, const InputMomen
   const PackedLayout& layout = matrix.layout;
   const std::size_t row_length = layout.num_groups() * layout.group_size, cols = weights.cols;
   const bool is_plain = moments.diagonal.empty();
-  const kernels::SubtractedProduct product(factors, threads);
+  const kernels::SubtractedProduct product(
+      factors, kernels::SubtractedProduct::Precision::kSingle, threads);
   std::vector<double> errors(weights.rows), powers(weights.rows);
   std::vector<float> differences(is_plain ? 0 : weights.values.size());
 #pragma omp parallel num_threads(threads)

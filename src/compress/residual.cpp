@@ -43,7 +43,8 @@ double in_order(const std::vector<double>& sums) {
 std::vector<float> without_factors(MatrixView weights, const LowRankFactors& factors,
                                    int threads) {
   std::vector<float> values(weights.values.size());
-  const kernels::SubtractedProduct product(factors, threads);
+  const kernels::SubtractedProduct product(
+      factors, kernels::SubtractedProduct::Precision::kSingle, threads);
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t row = 0; row < weights.rows; ++row) {
     product.subtract(weights, {row, 0, 1, weights.cols}, values.data() + row * weights.cols);

@@ -107,21 +107,28 @@ class Alternation {
   }
 
   /// New codes for the present factors, and the residual that the next factors are fitted to,
-  /// exaggerated when relaxed. Notes what factors and codes leave, old codes and new ones.
+  /// exaggerated when relaxed. Notes what factors and codes leave: the new codes always, the old
+  /// ones when the loop is no longer relaxed and they might be the better ones.
   Status encode(float relaxation) {
     const bool is_first = codes_ == nullptr;
     std::shared_ptr<QuantizedMatrix> old = std::move(codes_);
     codes_ = spare_ != nullptr ? std::move(spare_) : std::make_shared<QuantizedMatrix>();
-    const double left_by_old = metric_.is_plain() || is_first ? 0.0 : whitened_error();
+    const auto mode = relaxation > 0.0f ? Coder::Mode::kOnTheWay : Coder::Mode::kResult;
+    CodingErrors whitened{};
+    if (!metric_.is_plain() && !is_first) whitened.before = whitened_error();
     TRINE_ASSIGN_OR_RETURN(
-        const CodingErrors errors,
-        coder_.encode(factors_.numbers, relaxation, old.get(), *codes_, residual_));
+        CodingErrors errors,
+        coder_.encode(factors_.numbers, mode, relaxation, old.get(), *codes_, residual_));
     if (!metric_.is_plain()) whiten_residual();
     if (is_first) return {};
-    const double before = metric_.is_plain() ? errors.before : left_by_old;
-    keep(before, old);
-    trace_.push_back(norm_ > 0.0 ? std::sqrt(before / norm_) : 0.0);
-    keep(metric_.is_plain() ? errors.after : whitened_error(), codes_);
+    if (!metric_.is_plain()) errors = {whitened.before, whitened_error()};
+    keep(errors.after, codes_);
+    double least = errors.after;
+    if (mode == Coder::Mode::kResult) {
+      keep(errors.before, old);
+      least = std::min(least, errors.before);
+    }
+    trace_.push_back(norm_ > 0.0 ? std::sqrt(least / norm_) : 0.0);
     if (old.use_count() == 1) spare_ = std::move(old);
     return {};
   }

@@ -9,6 +9,10 @@
 // there, and neither occurs in trained weights. The published code ends all groups together, when
 // the mean error of the whole matrix no longer falls; here each takes its steps until they change
 // nothing, three on average, while its weights lie in the first cache.
+//
+// With options.start (MiLo's loop) zeros begin where the last pass left them and take two steps:
+// the next pass goes on from there. After 22 passes at 3 bits that comes to a weight error of
+// 0.17552 where all steps come to 0.17535.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -39,6 +43,7 @@ constexpr double kNorm = 0.7;            // p
 constexpr double kFirstPenalty = 10.0;   // β
 constexpr double kPenaltyGrowth = 1.01;  // κ
 constexpr int kMostSteps = 20;
+constexpr int kStepsFromStart = 2;
 constexpr float kLargestInverse = 2e4f;
 constexpr std::size_t kTogether = 8;  // groups; fewer would wait for their own sums
 constexpr std::size_t kMostParts = kMostGroupSize / kLanes;
@@ -193,7 +198,8 @@ TRINE_EVERY_WIDTH void quantize_eight(EightGroups& groups, float max_code, float
   // the zero has moved.
   const Eight harmless_steps = harmless * inverses;
   EightInts may_shrink = {};
-  for (int step = 0; step < kMostSteps; ++step) {
+  const int most_steps = groups.start_zeros != nullptr ? kStepsFromStart : kMostSteps;
+  for (int step = 0; step < most_steps; ++step) {
     const Eight moves = zeros > outermost ? zeros - outermost : outermost - zeros;
     may_shrink |= (moves > half ? moves : half) > harmless_steps;
     Words codes[kTogether] = {};

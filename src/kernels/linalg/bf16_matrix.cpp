@@ -1,5 +1,6 @@
 #include "kernels/linalg/bf16_matrix.h"
 
+#include <cpuid.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -50,6 +51,14 @@ TRINE_EVERY_WIDTH void narrow_to_bf16(const float* values, std::size_t count,
     const auto bits = std::bit_cast<std::uint32_t>(values[i]);
     narrow[i] = static_cast<std::uint16_t>((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
   }
+}
+
+bool has_bf16_dot() {
+  // Read from the processor itself: __builtin_cpu_supports of Clang 14 does not know the name.
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  constexpr unsigned kBf16 = 1u << 5;  // leaf 7, subleaf 1
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kBf16) != 0;
 }
 
 }  // namespace trine::kernels

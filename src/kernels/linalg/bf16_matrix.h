@@ -47,4 +47,7 @@ class Bf16Matrix {
 /// The nearest bf16 of `count` finite values, ties to even.
 void narrow_to_bf16(const float* values, std::size_t count, std::uint16_t* narrow) noexcept;
 
+/// Whether the processor adds products of bf16 pairs on 512-bit registers (AVX512-BF16).
+[[nodiscard]] bool has_bf16_dot();
+
 }  // namespace trine::kernels

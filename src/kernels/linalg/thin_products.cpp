@@ -1,7 +1,6 @@
 #include "kernels/linalg/thin_products.h"
 
 #include <cblas.h>
-#include <cpuid.h>
 
 #include <algorithm>
 
@@ -79,20 +78,12 @@ void transposed_times(const Bf16Matrix& matrix, std::span<const float> left, std
 
 constexpr ThinProducts kOpenBlas{"openblas", times, transposed_times};
 
-/// Read from the processor itself: __builtin_cpu_supports of Clang 14 does not know the name.
-bool has_avx512_bf16() {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  constexpr unsigned kBf16 = 1u << 5;  // leaf 7, subleaf 1
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kBf16) != 0;
-}
-
 }  // namespace
 
 std::span<const ThinProducts* const> runnable_thin_products() {
   static const std::vector<const ThinProducts*> found = [] {
     std::vector<const ThinProducts*> list{&kOpenBlas};
-    if (has_avx512_bf16()) list.push_back(&kBf16ThinProducts);
+    if (has_bf16_dot()) list.push_back(&kBf16ThinProducts);
     return list;
   }();
   return found;
