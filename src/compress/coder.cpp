@@ -16,7 +16,6 @@ namespace {
 
 using kernels::kLanes;
 using kernels::Lanes;
-using kernels::CodedRow;
 using kernels::Rectangle;
 
 // A piece in fp32 is 128 KiB, its weights as much again: both fit the second cache beside the part
@@ -24,13 +23,6 @@ using kernels::Rectangle;
 constexpr std::size_t kPieceRows = 16;
 constexpr std::size_t kPieceCols = 2048;
 constexpr std::size_t kStripRows = 64;  // given to a thread
-
-CodedRow coded_row(const QuantizedMatrix& matrix, std::size_t row, std::size_t first_col,
-                   std::size_t count) {
-  const std::size_t group = row * matrix.num_groups() + first_col / matrix.group_size;
-  return {matrix.codes.data() + row * matrix.cols + first_col, matrix.scales.data() + group,
-          matrix.zeros.data() + group, matrix.group_size, count};
-}
 
 const kernels::CodedRowLoops& loops() { return *kernels::runnable_coded_row_loops().back(); }
 

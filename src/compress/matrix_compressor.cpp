@@ -8,42 +8,48 @@
 #include "compress/quantizers/affine_group.h"
 #include "compress/residual.h"
 #include "kernels/block_codec.h"
+#include "kernels/linalg/coded_rows.h"
 #include "kernels/linalg/subtracted_product.h"
 
 namespace trine::compress {
 namespace {
 
-/// Compares the original with what a reader of the stored bytes gets.
-void measure(MatrixView weights, const LowRankFactors& factors, const InputMoments& moments,
+/// Compares the original with what a reader of the stored bytes gets (packing loses nothing), a
+/// piece at a time that stays in the second cache.
+void measure(MatrixView weights, const Compensated& compensated, const InputMoments& moments,
              int threads, CompressedMatrix& matrix) {
-  const PackedLayout& layout = matrix.layout;
-  const std::size_t row_length = layout.num_groups() * layout.group_size, cols = weights.cols;
+  constexpr std::size_t kPieceRows = 16, kPieceCols = 2048;
+  const kernels::CodedRowLoops& loops = *kernels::runnable_coded_row_loops().back();
+  const std::size_t cols = weights.cols;
   const bool is_plain = moments.diagonal.empty();
   const kernels::SubtractedProduct product(
-      factors, kernels::SubtractedProduct::Precision::kSingle, threads);
+      compensated.factors.numbers, kernels::SubtractedProduct::Precision::kSingle, threads);
   std::vector<double> errors(weights.rows), powers(weights.rows);
   std::vector<float> differences(is_plain ? 0 : weights.values.size());
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<float> restored(kBlockRows * row_length), rest(kBlockRows * cols);
-    const std::vector<float> nothing(cols);
+    std::vector<float> rest(kPieceRows * kPieceCols), numbers(is_plain ? 0 : cols);
+    const std::vector<float> nothing(kPieceCols);
 #pragma omp for schedule(static)
-    for (std::size_t block = 0; block < layout.num_row_blocks(); ++block) {
-      kernels::dequantize_row_block({layout, matrix.blocks}, block, restored.data());
-      const std::size_t first = block * kBlockRows;
-      const std::size_t rows = std::min(kBlockRows, weights.rows - first);
-      product.subtract(weights, {first, 0, rows, cols}, rest.data());
-      for (std::size_t row = 0; row < rows; ++row) {
-        const float* wanted = rest.data() + row * cols;
-        const float* stored = restored.data() + row * row_length;
-        errors[first + row] = squared_distance(wanted, stored, cols);
-        powers[first + row] =
-            squared_distance(weights.row(first + row).data(), nothing.data(), cols);
-        if (is_plain) continue;
-        float* difference = differences.data() + (first + row) * cols;
-        for (std::size_t col = 0; col < cols; ++col) {
-          difference[col] = wanted[col] - stored[col];
+    for (std::size_t first = 0; first < weights.rows; first += kPieceRows) {
+      const std::size_t rows = std::min(kPieceRows, weights.rows - first);
+      for (std::size_t col = 0; col < cols; col += kPieceCols) {
+        const std::size_t width = std::min(kPieceCols, cols - col);
+        product.subtract(weights, {first, col, rows, width}, rest.data());
+        for (std::size_t row = first; row < first + rows; ++row) {
+          const float* wanted = rest.data() + (row - first) * width;
+          errors[row] +=
+              loops.squared_error(wanted, coded_row(compensated.codes, row, col, width));
+          powers[row] +=
+              squared_distance(weights.row(row).data() + col, nothing.data(), width);
+          if (is_plain) continue;
+          std::copy_n(wanted, width, differences.data() + row * cols + col);
         }
+      }
+      for (std::size_t row = first; !is_plain && row < first + rows; ++row) {
+        dequantize_row(compensated.codes, row, numbers);
+        float* difference = differences.data() + row * cols;
+        for (std::size_t col = 0; col < cols; ++col) difference[col] -= numbers[col];
       }
     }
   }
@@ -137,7 +143,7 @@ Result<CompressedMatrix> compress_matrix(std::string_view name, MatrixView weigh
   if (plan.unbiased) remove_shrinkage(weights, moments, threads, compensated);
   if (plan.rank > 0) matrix.factors = pack_factors(compensated.factors, threads);
   matrix.blocks = kernels::pack(compensated.codes, threads);
-  measure(weights, compensated.factors.numbers, moments, threads, matrix);
+  measure(weights, compensated, moments, threads, matrix);
   return matrix;
 }
 

@@ -5,6 +5,7 @@
 
 #include "compress/factors.h"
 #include "core/matrix_view.h"
+#include "kernels/linalg/coded_rows.h"
 
 namespace trine::compress {
 
@@ -22,6 +23,10 @@ namespace trine::compress {
 /// Σ (values − others)² of `count` numbers, in double.
 [[nodiscard]] double squared_distance(const float* values, const float* others,
                                       std::size_t count);
+
+/// `count` columns of a row, from one that begins a group on.
+[[nodiscard]] kernels::CodedRow coded_row(const QuantizedMatrix& matrix, std::size_t row,
+                                          std::size_t first_col, std::size_t count);
 
 /// Adds up from the first to the last.
 [[nodiscard]] double in_order(const std::vector<double>& sums);

@@ -67,7 +67,7 @@ class Alternation {
   Alternation(MatrixView weights, const MatrixPlan& plan, const Quantizer& quantizer,
               const CompensatorOptions& options, const InputMetric& metric)
       : weights_(weights),
-        most_iterations_(metric.is_plain() ? kMiloIterations : kWhitenedIterations),
+        last_iteration_(metric.is_plain() ? kMiloIterations : kWhitenedIterations),
         plan_(plan),
         options_(options),
         metric_(metric),
@@ -84,13 +84,15 @@ class Alternation {
 
   Result<Compensated> run() {
     TRINE_RETURN_IF_ERROR(encode(0.0f));
-    for (int iteration = 0; iteration <= most_iterations_; ++iteration) {
-      const bool is_relaxed = iteration > 0 && is_relaxed_at(iteration);
-      TRINE_RETURN_IF_ERROR(is_relaxed || (iteration > 0 && metric_.is_plain())
-                                ? improve_factors(is_relaxed)
-                                : find_factors());
+    for (int iteration = 0; iteration <= last_iteration_; ++iteration) {
+      TRINE_RETURN_IF_ERROR(iteration == 0 || !metric_.is_plain()
+                                ? find_factors()
+                                : improve_factors(is_relaxed_at(iteration)));
       TRINE_RETURN_IF_ERROR(encode(is_relaxed_at(iteration + 1) ? kRelaxation : 0.0f));
-      if (has_converged(trace_)) break;
+      // The residual of the next iteration is relaxed already; after that, the plain ones.
+      if (is_relaxed_at(iteration + 1) && has_converged(trace_)) {
+        last_iteration_ = iteration + 1 + kPlainIterations;
+      }
     }
     return Compensated{std::move(*best_codes_), std::move(best_factors_), std::move(trace_)};
   }
@@ -154,7 +156,7 @@ class Alternation {
   }
 
   [[nodiscard]] bool is_relaxed_at(int iteration) const {
-    return iteration + kPlainIterations <= most_iterations_;
+    return metric_.is_plain() && iteration + kPlainIterations <= last_iteration_;
   }
 
   /// Factors for the present codes from nothing, rounded as they will be stored.
@@ -170,18 +172,19 @@ class Alternation {
     TRINE_RETURN_IF_ERROR(round(factors_.numbers.left, factors_.left));
     factors_.numbers.right = fitted_right();
     TRINE_RETURN_IF_ERROR(round(factors_.numbers.right, factors_.right));
+    if (metric_.is_plain()) return {};  // improve_factors() begins with the left one
     factors_.numbers.left = fitted_left(whitened);
     return round(factors_.numbers.left, factors_.left);
   }
 
   /// Better factors for the present codes from those for the codes before.
-  /// @param is_first_of_many rounding starts from the grids there are instead of searching: a
-  ///        twentieth of the work, and a difference of 0.1 % of the error when it is done to the end.
-  Status improve_factors(bool is_first_of_many) {
+  /// @param from_last_grids rounding starts from the grids there are instead of searching: a
+  ///        tenth of the work. Never searching would add 0.1 to 0.2 % to the error.
+  Status improve_factors(bool from_last_grids) {
     factors_.numbers.left = fitted_left(residual_);
-    TRINE_RETURN_IF_ERROR(round(factors_.numbers.left, factors_.left, is_first_of_many));
+    TRINE_RETURN_IF_ERROR(round(factors_.numbers.left, factors_.left, from_last_grids));
     factors_.numbers.right = fitted_right();
-    return round(factors_.numbers.right, factors_.right, is_first_of_many);
+    return round(factors_.numbers.right, factors_.right, from_last_grids);
   }
 
   Status round(std::vector<float>& factor, QuantizedMatrix& codes,
@@ -217,7 +220,7 @@ class Alternation {
   }
 
   MatrixView weights_;
-  int most_iterations_;
+  int last_iteration_;
   const MatrixPlan& plan_;
   const CompensatorOptions& options_;
   const InputMetric& metric_;

@@ -1,5 +1,6 @@
 #include "compress/quantizers/grouping.h"
 
+#include "base/huge_pages.h"
 #include "compress/quantizers/affine_group.h"
 #include "core/packed_matrix.h"
 
@@ -17,7 +18,7 @@ Status make_room(MatrixView weights, const QuantizerOptions& options, QuantizedM
   matrix.group_size = options.group_size;
   matrix.bits = options.bits;
   matrix.metadata_bits = options.metadata_bits;
-  matrix.codes.resize(weights.rows * weights.cols);
+  base::resize_in_huge_pages(matrix.codes, weights.rows * weights.cols);
   matrix.scales.resize(weights.rows * matrix.num_groups());
   matrix.zeros.resize(matrix.scales.size());
   if (options.metadata_bits == 8) {

@@ -1,12 +1,12 @@
 #include "kernels/linalg/bf16_matrix.h"
 
 #include <cpuid.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <bit>
 #include <new>
 
+#include "base/huge_pages.h"
 #include "kernels/lanes.h"
 
 namespace trine::kernels {
@@ -28,7 +28,7 @@ void Bf16Matrix::reshape(std::size_t rows, std::size_t cols) {
     const std::size_t bytes = (2 * wanted + kHugePage - 1) / kHugePage * kHugePage;
     values_.reset(static_cast<std::uint16_t*>(std::aligned_alloc(kHugePage, bytes)));
     if (values_ == nullptr) throw std::bad_alloc();
-    ::madvise(values_.get(), bytes, MADV_HUGEPAGE);  // a hint
+    base::advise_huge_pages(values_.get(), bytes);
     capacity_ = wanted;
   }
   for (std::size_t index = 0; index < rows; ++index) {
