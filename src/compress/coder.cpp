@@ -95,8 +95,8 @@ Result<CodingErrors> Coder::encode_pieces(const Pass& pass, const RowQuantizer& 
           for (std::size_t i = 0; i < piece.rows; ++i) {
             const float* values = rest.data() + i * piece.cols;
             if (pass.before == nullptr) continue;
-            before[(row + i) * across + index] =
-                loops().squared_error(values, coded_row(*pass.before, row + i, col, piece.cols));
+            before[(row + i) * across + index] = loops().squared_error(
+                values, coded_row(*pass.before, row + i, col, piece.cols));
           }
           quantizer.quantize_panel(
               {{piece.rows, piece.cols, {rest.data(), piece.rows * piece.cols}}, row, col},
@@ -130,8 +130,8 @@ Result<CodingErrors> Coder::encode_whole(const Pass& pass) {
 #pragma omp parallel for num_threads(options_.threads) schedule(static)
   for (std::size_t row = 0; row < rows; ++row) {
     after[row] = loops().leave_residual(weights_.row(row).data(), rest_.data() + row * cols,
-                                coded_row(pass.codes, row, 0, cols), pass.relaxation,
-                                pass.residual.row(row));
+                                        coded_row(pass.codes, row, 0, cols), pass.relaxation,
+                                        pass.residual.row(row));
   }
   return CodingErrors{in_order(before), in_order(after)};
 }

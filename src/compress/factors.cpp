@@ -64,8 +64,7 @@ Result<QuantizedMatrix> round_least_squares(MatrixView factor,
 }
 
 Result<QuantizedMatrix> round_factor(std::vector<float>& factor, std::size_t rank,
-                                     const RoundingOptions& options,
-                                     FactorRounding& rounding) {
+                                     const RoundingOptions& options, FactorRounding& rounding) {
   if (options.factor_bits == 16) {
     for (float& value : factor) value = rounded_to_f16(value);
     return QuantizedMatrix{};

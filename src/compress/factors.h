@@ -26,7 +26,8 @@ struct RoundingOptions {
   int factor_bits = 3;
   int metadata_bits = 16;
   int threads = 1;
-  const QuantizedMatrix* start = nullptr;  ///< codes of nearly the same factor, if there are any
+  const QuantizedMatrix* start =
+      nullptr;  ///< codes of nearly the same factor, if there are any
 };
 
 /// How one factor [rows, cols] is rounded to codes; groups of kFactorGroupSize along the rows.

@@ -40,8 +40,7 @@ void measure(MatrixView weights, const Compensated& compensated, const InputMome
           const float* wanted = rest.data() + (row - first) * width;
           errors[row] +=
               loops.squared_error(wanted, coded_row(compensated.codes, row, col, width));
-          powers[row] +=
-              squared_distance(weights.row(row).data() + col, nothing.data(), width);
+          powers[row] += squared_distance(weights.row(row).data() + col, nothing.data(), width);
           if (is_plain) continue;
           std::copy_n(wanted, width, differences.data() + row * cols + col);
         }

@@ -34,8 +34,8 @@ TRINE_EVERY_WIDTH double squared_distance(const float* values, const float* othe
   return sum;
 }
 
-kernels::CodedRow coded_row(const QuantizedMatrix& matrix, std::size_t row, std::size_t first_col,
-                   std::size_t count) {
+kernels::CodedRow coded_row(const QuantizedMatrix& matrix, std::size_t row,
+                            std::size_t first_col, std::size_t count) {
   const std::size_t group = row * matrix.num_groups() + first_col / matrix.group_size;
   return {matrix.codes.data() + row * matrix.cols + first_col, matrix.scales.data() + group,
           matrix.zeros.data() + group, matrix.group_size, count};

@@ -24,9 +24,9 @@ namespace trine::compress {
 /// published MiLo calls. Starts from seeded random vectors.
 /// @param power_iterations passes over matrixᵀ and matrix after the first one.
 /// @return left·right ≈ matrix, √σ on both sides.
-[[nodiscard]] LowRankFactors randomized_svd(const kernels::Bf16Matrix& matrix,
-                                            std::size_t rank, int power_iterations,
-                                            std::uint64_t seed, int threads);
+[[nodiscard]] LowRankFactors randomized_svd(const kernels::Bf16Matrix& matrix, std::size_t rank,
+                                            int power_iterations, std::uint64_t seed,
+                                            int threads);
 
 /// Follows the dominant row space of a residual that changes a little at every call: the
 /// subspace of the last call is the start of the next, so one pass each way is enough.

@@ -15,10 +15,12 @@
 //
 // "whitened" runs the same loop where sizes are those of the outputs: with H = E[x xᵀ] = S·Sᵀ of
 // the statistics the subspace is that of E·S, and errors are ‖E·S‖F.
+#include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <memory>
+#include <span>
 
 #include "compress/coder.h"
 #include "compress/compensators/compensator.h"
@@ -31,8 +33,7 @@ namespace trine::compress {
 namespace {
 
 constexpr int kPlainIterations = 2;  // at the end
-static int env(const char* n, int d) { const char* v = std::getenv(n); return v ? std::atoi(v) : d; }
-static const float kRelaxation = 0.01f * static_cast<float>(env("TR_RELAX", 80));
+constexpr float kRelaxation = 0.8f;
 
 /// The other factor when one is given: the `free` [rank, other] that makes Σ (E − fixedᵀ · free)²
 /// smallest, from (fixed · fixedᵀ) · free = fixed · E, solved in double.
@@ -41,14 +42,26 @@ std::vector<float> solve_normal_equations(const std::vector<float>& fixed,
                                           const std::vector<float>& cross, std::size_t rank) {
   const std::size_t width = fixed.size() / rank, other = cross.size() / rank;
   std::vector<double> gram = kernels::gram_matrix(fixed, rank, width, kernels::Transposed::kNo);
-  double trace = 0.0;
-  for (std::size_t i = 0; i < rank; ++i) trace += gram[i * rank + i];
-  // A factor row of zeros would make the system singular; 1e-6 of the mean row changes nothing else.
-  const double ridge = 1e-6 * trace / static_cast<double>(rank) + 1e-30;
-  for (std::size_t i = 0; i < rank; ++i) gram[i * rank + i] += ridge;
+  std::vector<double> inverse_length(rank);
+  for (std::size_t i = 0; i < rank; ++i) {
+    const double square = gram[i * rank + i];
+    inverse_length[i] = square > 0.0 ? 1.0 / std::sqrt(square) : 0.0;
+  }
+  const auto scale = [&](std::vector<double>& matrix) {
+    for (std::size_t i = 0; i < rank * rank; ++i) {
+      matrix[i] *= inverse_length[i / rank] * inverse_length[i % rank];
+    }
+  };
+  // Between rows of length 1 the ridge sees only how alike they are. The cross products know a bf16
+  // factor, the Gram matrix fp32: what they disagree in, 2^-9, may not grow where rows are nearly
+  // the same. Ten-thousandths that factors are too short cost nothing.
+  constexpr double kRidge = 1e-4;
+  scale(gram);
+  for (std::size_t i = 0; i < rank; ++i) gram[i * rank + i] += kRidge;
   check(kernels::cholesky(gram, rank), "milo: normal equations are not positive definite");
-  const std::vector<double> inverse = kernels::inverse_from_cholesky(std::move(gram), rank);
-  std::vector<float> narrow(inverse.begin(), inverse.end());
+  std::vector<double> inverse = kernels::inverse_from_cholesky(std::move(gram), rank);
+  scale(inverse);
+  const std::vector<float> narrow(inverse.begin(), inverse.end());
   std::vector<float> free(rank * other);
   kernels::multiply_parallel(
       {rank, other, rank, kernels::Transposed::kNo, kernels::Transposed::kNo},
@@ -56,10 +69,26 @@ std::vector<float> solve_normal_equations(const std::vector<float>& fixed,
   return free;
 }
 
+/// Makes left and right rows equally long, as √Σ on both sides does: what alternating fits make of
+/// them would wander, and factors of nothing beyond what fp16 scales hold.
+void balance(LowRankFactors& factors) {
+  const std::size_t rows = factors.out_features, cols = factors.in_features;
+  for (std::size_t k = 0; k < factors.rank; ++k) {
+    const std::span left(factors.left.data() + k * rows, rows);
+    const std::span right(factors.right.data() + k * cols, cols);
+    const double here = squared_norm({1, rows, left}, 1);
+    const double there = squared_norm({1, cols, right}, 1);
+    if (!(here > 0.0) || !(there > 0.0)) continue;
+    const auto by = static_cast<float>(std::pow(there / here, 0.25));
+    for (float& value : left) value *= by;
+    for (float& value : right) value /= by;
+  }
+}
+
 /// How far the loop goes. With error feedback a pass of the quantizer costs ten times as much, and
 /// it already steers errors where outputs do not see them: KL of gptq at 3 bits with rank 16 after
 /// 1, 2 and 7 iterations 0.0072, 0.0071 and 0.0073 (tiny-mixtral).
-static const int kMiloIterations = env("TR_IT", 21); constexpr int kWhitenedIterations = 2;
+constexpr int kMiloIterations = 21, kWhitenedIterations = 2;
 
 /// One matrix under way.
 class Alternation {
@@ -113,14 +142,14 @@ class Alternation {
   /// ones when the loop is no longer relaxed and they might be the better ones.
   Status encode(float relaxation) {
     const bool is_first = codes_ == nullptr;
-    std::shared_ptr<QuantizedMatrix> old = std::move(codes_);
-    codes_ = spare_ != nullptr ? std::move(spare_) : std::make_shared<QuantizedMatrix>();
+    QuantizedMatrix* old = codes_;
+    codes_ = unused();
     const auto mode = relaxation > 0.0f ? Coder::Mode::kOnTheWay : Coder::Mode::kResult;
     CodingErrors whitened{};
     if (!metric_.is_plain() && !is_first) whitened.before = whitened_error();
     TRINE_ASSIGN_OR_RETURN(
         CodingErrors errors,
-        coder_.encode(factors_.numbers, mode, relaxation, old.get(), *codes_, residual_));
+        coder_.encode(factors_.numbers, mode, relaxation, old, *codes_, residual_));
     if (!metric_.is_plain()) whiten_residual();
     if (is_first) return {};
     if (!metric_.is_plain()) errors = {whitened.before, whitened_error()};
@@ -131,8 +160,16 @@ class Alternation {
       least = std::min(least, errors.before);
     }
     trace_.push_back(norm_ > 0.0 ? std::sqrt(least / norm_) : 0.0);
-    if (old.use_count() == 1) spare_ = std::move(old);
     return {};
+  }
+
+  /// Memory for new codes.
+  QuantizedMatrix* unused() {
+    for (QuantizedMatrix& matrix : memory_) {
+      if (&matrix != codes_ && &matrix != best_codes_) return &matrix;
+    }
+    check(false, "milo: three matrices, and two of them are three");
+    return nullptr;
   }
 
   void whiten_residual() {
@@ -163,10 +200,8 @@ class Alternation {
   Status find_factors() {
     const kernels::Bf16Matrix& whitened = metric_.is_plain() ? residual_ : whitened_;
     constexpr int kPasses = 1;
-    factors_ = {plan_.factor_bits,
-                subspace_.approximate(whitened, kPasses, options_.threads),
-                {},
-                {}};
+    factors_ = {
+        plan_.factor_bits, subspace_.approximate(whitened, kPasses, options_.threads), {}, {}};
     factors_.numbers.right =
         metric_.unwhitened(std::move(factors_.numbers.right), options_.threads);
     TRINE_RETURN_IF_ERROR(round(factors_.numbers.left, factors_.left));
@@ -182,6 +217,7 @@ class Alternation {
   ///        tenth of the work. Never searching would add 0.1 to 0.2 % to the error.
   Status improve_factors(bool from_last_grids) {
     factors_.numbers.left = fitted_left(residual_);
+    balance(factors_.numbers);
     TRINE_RETURN_IF_ERROR(round(factors_.numbers.left, factors_.left, from_last_grids));
     factors_.numbers.right = fitted_right();
     return round(factors_.numbers.right, factors_.right, from_last_grids);
@@ -206,15 +242,14 @@ class Alternation {
 
   [[nodiscard]] std::vector<float> fitted_left(const kernels::Bf16Matrix& whitened) const {
     const std::vector<float> right = metric_.whitened(factors_.numbers.right, options_.threads);
-    return solve_normal_equations(
-        right, times(whitened, right, plan_.rank, options_.threads), plan_.rank);
+    return solve_normal_equations(right, times(whitened, right, plan_.rank, options_.threads),
+                                  plan_.rank);
   }
 
   /// Remembers codes and factors when they are the best so far.
-  void keep(double error, const std::shared_ptr<QuantizedMatrix>& codes) {
+  void keep(double error, QuantizedMatrix* codes) {
     if (!(error < best_error_)) return;
     best_error_ = error;
-    if (best_codes_ != codes) std::swap(spare_, best_codes_);
     best_codes_ = codes;
     best_factors_ = factors_;
   }
@@ -231,7 +266,8 @@ class Alternation {
   double best_error_ = std::numeric_limits<double>::infinity();
   std::vector<double> trace_{};
   // Kept from one iteration to the next: pages of new memory cost more than the arithmetic.
-  std::shared_ptr<QuantizedMatrix> codes_{}, best_codes_{}, spare_{};
+  std::array<QuantizedMatrix, 3> memory_{};  ///< present codes, best ones, and the next
+  QuantizedMatrix *codes_ = nullptr, *best_codes_ = nullptr;
   kernels::Bf16Matrix residual_{};  ///< what the factors are fitted to
   kernels::Bf16Matrix whitened_{};  ///< the same in the metric, unless that is plain
   std::vector<float> wide_{};       ///< whitened_ before it was rounded

@@ -34,14 +34,16 @@ class MiloPaper final : public Compensator {
     LowRankFactors factors;
     QuantizedMatrix next;
     kernels::Bf16Matrix residual;
-    TRINE_RETURN_IF_ERROR(coder.encode(factors, Coder::Mode::kResult, 0.0f, nullptr, result.codes, residual));
+    TRINE_RETURN_IF_ERROR(
+        coder.encode(factors, Coder::Mode::kResult, 0.0f, nullptr, result.codes, residual));
     for (int pass = 0; pass < kPasses; ++pass) {
       factors =
           randomized_svd(residual, plan.rank, kPowerIterations,
                          options.seed + static_cast<std::uint64_t>(pass), options.threads);
       // The codes of the next pass; of the last one only the error of those before is wanted.
-      TRINE_ASSIGN_OR_RETURN(const CodingErrors errors,
-                             coder.encode(factors, Coder::Mode::kResult, 0.0f, &result.codes, next, residual));
+      TRINE_ASSIGN_OR_RETURN(
+          const CodingErrors errors,
+          coder.encode(factors, Coder::Mode::kResult, 0.0f, &result.codes, next, residual));
       result.trace.push_back(norm > 0.0 ? std::sqrt(errors.before / norm) : 0.0);
       if (pass + 1 < kPasses) std::swap(result.codes, next);
     }

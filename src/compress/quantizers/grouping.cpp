@@ -30,8 +30,9 @@ Status make_room(MatrixView weights, const QuantizerOptions& options, QuantizedM
 
 Status check_size(float weight) {
   if (weight <= kLargestWeight && weight >= -kLargestWeight) return {};
-  return fail(ErrorCode::kUnsupported, "a weight is {}; fp16 scales hold weights up to {} in size",
-              weight, kLargestWeight);
+  return fail(ErrorCode::kUnsupported,
+              "a weight is {}; fp16 scales hold weights up to {} in size", weight,
+              kLargestWeight);
 }
 
 Result<QuantizedMatrix> start_matrix(MatrixView weights, const QuantizerOptions& options) {

@@ -51,10 +51,8 @@ struct GroupView {
 
 /// Calls `visit(GroupView)` for the groups of one row in order.
 template <class Visit>
-void for_each_group(const Panel& panel, QuantizedMatrix& matrix, std::size_t row,
-                    Visit visit) {
-  const std::size_t groups =
-      (panel.weights.cols + matrix.group_size - 1) / matrix.group_size;
+void for_each_group(const Panel& panel, QuantizedMatrix& matrix, std::size_t row, Visit visit) {
+  const std::size_t groups = (panel.weights.cols + matrix.group_size - 1) / matrix.group_size;
   for (std::size_t index = 0; index < groups; ++index) {
     visit(group_of(panel, matrix, row, index));
   }

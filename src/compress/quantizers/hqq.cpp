@@ -142,12 +142,8 @@ template <class Narrow, class Wide, class Result, class Both>
 constexpr float kMagic = 0x1.8p23f;
 constexpr std::int32_t kMagicBits = 0x4B400000;
 
-/// All of HQQ for eight groups, as quantize_group() does it for one.
-/// @return -1 in the lanes of groups that need quantize_group(): an error might have survived the
-///         shrink, all weights are equal, or fp16 holds the grid badly. The rest of what is
-///         returned means nothing for them.
-TRINE_EVERY_WIDTH void quantize_eight(EightGroups& groups, float max_code, float harmless,
-                                      EightInts& is_special) {
+/// Smallest and largest weight of each.
+TRINE_EVERY_WIDTH void ranges_of_eight(const EightGroups& groups, Eight& low, Eight& high) {
   const std::size_t parts = groups.parts;
   Lanes lows[kTogether], highs[kTogether];
   for (std::size_t g = 0; g < kTogether; ++g) {
@@ -163,9 +159,19 @@ TRINE_EVERY_WIDTH void quantize_eight(EightGroups& groups, float max_code, float
     lows[g] = smallest;
     highs[g] = largest;
   }
-  Eight low, high;
   across<Four>(lows, low, [](Four a, Four b) { return a < b ? a : b; });
   across<Four>(highs, high, [](Four a, Four b) { return a > b ? a : b; });
+}
+
+/// All of HQQ for eight groups, as quantize_group() does it for one.
+/// @return -1 in the lanes of groups that need quantize_group(): an error might have survived the
+///         shrink, all weights are equal, or fp16 holds the grid badly. The rest of what is
+///         returned means nothing for them.
+TRINE_EVERY_WIDTH void quantize_eight(EightGroups& groups, float max_code, float harmless,
+                                      EightInts& is_special) {
+  const std::size_t parts = groups.parts;
+  Eight low, high;
+  ranges_of_eight(groups, low, high);
   const Eight nothing = {}, half = nothing + 0.5f, most_inverse = nothing + kLargestInverse;
   Eight inverses = max_code / (high - low);  // infinite for equal weights
   inverses = inverses < most_inverse ? inverses : most_inverse;
@@ -246,8 +252,8 @@ TRINE_EVERY_WIDTH void quantize_eight(EightGroups& groups, float max_code, float
   std::memcpy(groups.scales.data(), &stored_scales, sizeof stored_scales);
   std::memcpy(groups.zeros.data(), &stored_zeros, sizeof stored_zeros);
   const Eight far = nothing + kLargestZero;
-  is_special = may_shrink | (low == high) | ~is_scale_normal | ~is_zero_normal |
-               (zeros > far) | (-zeros > far) | (outermost > far) | (-outermost > far);
+  is_special = may_shrink | (low == high) | ~is_scale_normal | ~is_zero_normal | (zeros > far) |
+               (-zeros > far) | (outermost > far) | (-outermost > far);
 }
 
 /// The published start of a group.
@@ -256,9 +262,7 @@ Grid min_max_grid(Range range, float max_code) {
   return {inverse, -range.low * inverse};
 }
 
-bool can_be_stored(const Grid& grid) {
-  return is_storable({1.0f / grid.inverse, grid.zero});
-}
+bool can_be_stored(const Grid& grid) { return is_storable({1.0f / grid.inverse, grid.zero}); }
 
 void round_group(const GroupView& group, const Grid& grid, float max_code) {
   for (std::size_t i = 0; i < group.weights.size(); ++i) {

@@ -52,9 +52,9 @@ class Quantizer {
 
 /// Some rows and columns of a matrix.
 struct Panel {
-  MatrixView weights{};        ///< the numbers of the panel alone
-  std::size_t first_row = 0;   ///< where it lies
-  std::size_t first_col = 0;   ///< the first of a group
+  MatrixView weights{};       ///< the numbers of the panel alone
+  std::size_t first_row = 0;  ///< where it lies
+  std::size_t first_col = 0;  ///< the first of a group
 };
 
 /// A quantizer to which no row is anything to another: parts of a matrix can be quantized while

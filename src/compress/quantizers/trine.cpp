@@ -70,8 +70,7 @@ class Trine final : public RowQuantizer {
       const std::size_t groups = matrix.num_groups(), matrix_row = panel.first_row + row;
       const std::size_t first = matrix_row * groups;
       grid = RowGrid(std::span<const float>(matrix.scales).subspan(first, groups),
-                     std::span<const float>(matrix.zeros).subspan(first, groups),
-                     options.bits);
+                     std::span<const float>(matrix.zeros).subspan(first, groups), options.bits);
       matrix.scale_steps[matrix_row] = grid.scale_step();
       matrix.zero_steps[matrix_row] = grid.zero_step();
     }

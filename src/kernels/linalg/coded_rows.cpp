@@ -61,14 +61,13 @@ double leave_residual(const float* weights, const float* rest, const CodedRow& r
         const float number = (static_cast<float>(row.codes[i + lane]) - zero) * scale;
         const float difference = rest[i + lane] - number;
         sums[lane] += difference * difference;
-        left[lane] = residual == nullptr
-                         ? 0.0f
-                         : (weights[i + lane] - number) + relaxation * difference;
+        left[lane] =
+            residual == nullptr ? 0.0f : (weights[i + lane] - number) + relaxation * difference;
       }
       if (residual != nullptr) narrow_to_bf16(left, kLanes, residual + i);
     }
-    total += static_cast<double>(
-        sum_of_lanes(sums) + leave_last(weights, rest, row, i, last, relaxation, residual));
+    total += static_cast<double>(sum_of_lanes(sums) +
+                                 leave_last(weights, rest, row, i, last, relaxation, residual));
   });
   return total;
 }

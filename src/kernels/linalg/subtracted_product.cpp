@@ -106,8 +106,7 @@ TRINE_TARGET_BF16 void subtract_tile_of_pairs(const Tile& tile) noexcept {
     const std::uint16_t* right = tile.right_pairs + k * kBlock;
     __m512bh parts[4];
     for (std::size_t part = 0; part < 4; ++part) {
-      parts[part] =
-          __builtin_bit_cast(__m512bh, _mm512_loadu_si512(right + 2 * 16 * part));
+      parts[part] = __builtin_bit_cast(__m512bh, _mm512_loadu_si512(right + 2 * 16 * part));
     }
     prefetch_next<kRows>(tile, k);
     prefetch_next<kRows>(tile, k + 1);

@@ -21,7 +21,7 @@ class SubtractedProduct {
  public:
   enum class Precision {
     kSingle,  ///< fp32
-    kBf16,    ///< factors rounded to bf16 where the processor multiplies those, for half the time
+    kBf16,  ///< factors rounded to bf16 where the processor multiplies those, for half the time
   };
 
   /// Columns of a piece begin at a multiple of this.

@@ -189,10 +189,10 @@ TRINE_TARGET_BF16 void add_strip_tile(const Strip& strip, float* sums,
     const __m512i odd = _mm512_loadu_si512(source + strip.stride);
     _mm_prefetch(reinterpret_cast<const char*>(source + kStrip), _MM_HINT_T0);
     _mm_prefetch(reinterpret_cast<const char*>(source + strip.stride + kStrip), _MM_HINT_T0);
-    const auto low = __builtin_bit_cast(__m512bh,
-                                        _mm512_permutex2var_epi16(even, first_half, odd));
-    const auto high = __builtin_bit_cast(__m512bh,
-                                         _mm512_permutex2var_epi16(even, second_half, odd));
+    const auto low =
+        __builtin_bit_cast(__m512bh, _mm512_permutex2var_epi16(even, first_half, odd));
+    const auto high =
+        __builtin_bit_cast(__m512bh, _mm512_permutex2var_epi16(even, second_half, odd));
     const std::uint16_t* left = strip.left + pair * strip.left_stride;
 #pragma GCC unroll 12
     for (std::size_t j = 0; j < kRanks; ++j) {
@@ -242,7 +242,8 @@ void transposed_times(const Bf16Matrix& matrix, std::span<const float> left, std
     for (std::size_t task = 0; task < slabs * col_tasks; ++task) {
       const std::size_t slab = task / col_tasks, first_col = task % col_tasks * kColTask;
       const std::size_t last_col = std::min(first_col + kColTask, stride);
-      const std::size_t last_row = std::min((slab + 1) * kRowSlab, rounded_up(matrix.rows(), 2));
+      const std::size_t last_row =
+          std::min((slab + 1) * kRowSlab, rounded_up(matrix.rows(), 2));
       for (std::size_t row = slab * kRowSlab; row < last_row; row += kTileRows) {
         const std::size_t tile_pairs = std::min(kTileRows, last_row - row) / 2;
         for (std::size_t col = first_col; col < last_col; col += kStrip) {
