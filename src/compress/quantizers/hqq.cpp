@@ -31,8 +31,6 @@ namespace {
 
 using kernels::kLanes;
 using kernels::Lanes;
-using Four = float __attribute__((vector_size(16)));
-using FourWords = std::uint32_t __attribute__((vector_size(16)));
 using Eight = float __attribute__((vector_size(32)));
 using EightInts = std::int32_t __attribute__((vector_size(32)));
 using EightWords = std::uint32_t __attribute__((vector_size(32)));
@@ -100,31 +98,39 @@ struct EightGroups {
   alignas(64) std::array<float, kTogether> scales{}, zeros{};  ///< fp16 numbers
 };
 
-/// Lane g of the result: everything of lanes[g] put together by `both`, halves with halves.
-template <class Wide, class Narrow, class Both>
-[[gnu::always_inline]] inline void across_four(const Wide* lanes, Narrow& result, Both both) {
-  Narrow quarters[4];
-  for (std::size_t g = 0; g < 4; ++g) {
-    Narrow parts[4];
-    std::memcpy(parts, &lanes[g], sizeof parts);
-    quarters[g] = both(both(parts[0], parts[1]), both(parts[2], parts[3]));
-  }
-  const Narrow first = both(__builtin_shufflevector(quarters[0], quarters[1], 0, 4, 1, 5),
-                            __builtin_shufflevector(quarters[0], quarters[1], 2, 6, 3, 7));
-  const Narrow second = both(__builtin_shufflevector(quarters[2], quarters[3], 0, 4, 1, 5),
-                             __builtin_shufflevector(quarters[2], quarters[3], 2, 6, 3, 7));
-  result = both(__builtin_shufflevector(first, second, 0, 1, 4, 5),
-                __builtin_shufflevector(first, second, 2, 3, 6, 7));
-}
+/// result [8]: lane g is everything of lanes[g] put together by BOTH(a, b), halves with halves. A
+/// macro, because the vectors must be in the cloned function itself; registers as wide as they come
+/// take 24 shuffles for what four by four would be 70.
+#define TRINE_ACROSS_EIGHT(WIDE, lanes, result, BOTH)                                          \
+  do {                                                                                         \
+    WIDE pairs[4], fours[2];                                                                   \
+    for (std::size_t g = 0; g < 4; ++g) {                                                      \
+      pairs[g] = BOTH(__builtin_shufflevector(lanes[2 * g], lanes[2 * g + 1], 0, 16, 1, 17, 4, \
+                                              20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29),        \
+                      __builtin_shufflevector(lanes[2 * g], lanes[2 * g + 1], 2, 18, 3, 19, 6, \
+                                              22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31));     \
+    }                                                                                          \
+    for (std::size_t g = 0; g < 2; ++g) {                                                      \
+      fours[g] = BOTH(__builtin_shufflevector(pairs[2 * g], pairs[2 * g + 1], 0, 1, 16, 17, 4, \
+                                              5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),        \
+                      __builtin_shufflevector(pairs[2 * g], pairs[2 * g + 1], 2, 3, 18, 19, 6, \
+                                              7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31));     \
+    }                                                                                          \
+    const WIDE both_fours =                                                                    \
+        BOTH(__builtin_shufflevector(fours[0], fours[1], 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, \
+                                     11, 24, 25, 26, 27),                                      \
+             __builtin_shufflevector(fours[0], fours[1], 4, 5, 6, 7, 20, 21, 22, 23, 12, 13,   \
+                                     14, 15, 28, 29, 30, 31));                                 \
+    const auto low_half =                                                                      \
+        __builtin_shufflevector(both_fours, both_fours, 0, 1, 2, 3, 4, 5, 6, 7);               \
+    const auto high_half =                                                                     \
+        __builtin_shufflevector(both_fours, both_fours, 8, 9, 10, 11, 12, 13, 14, 15);         \
+    result = BOTH(low_half, high_half);                                                        \
+  } while (false)
 
-template <class Narrow, class Wide, class Result, class Both>
-[[gnu::always_inline]] inline void across(const Wide (&lanes)[kTogether], Result& result,
-                                          Both both) {
-  Narrow halves[2];
-  across_four(lanes, halves[0], both);
-  across_four(lanes + 4, halves[1], both);
-  std::memcpy(&result, halves, sizeof result);
-}
+#define TRINE_SUM(a, b) ((a) + (b))
+#define TRINE_LEAST(a, b) ((a) < (b) ? (a) : (b))
+#define TRINE_MOST(a, b) ((a) > (b) ? (a) : (b))
 
 /// The nearest fp16 numbers of those in fp16's normal range, which `is_normal` tells.
 [[gnu::always_inline]] inline void round_to_f16(const Eight& values, Eight& rounded,
@@ -159,8 +165,8 @@ TRINE_EVERY_WIDTH void ranges_of_eight(const EightGroups& groups, Eight& low, Ei
     lows[g] = smallest;
     highs[g] = largest;
   }
-  across<Four>(lows, low, [](Four a, Four b) { return a < b ? a : b; });
-  across<Four>(highs, high, [](Four a, Four b) { return a > b ? a : b; });
+  TRINE_ACROSS_EIGHT(Lanes, lows, low, TRINE_LEAST);
+  TRINE_ACROSS_EIGHT(Lanes, highs, high, TRINE_MOST);
 }
 
 /// All of HQQ for eight groups, as quantize_group() does it for one.
@@ -194,7 +200,7 @@ TRINE_EVERY_WIDTH void quantize_eight(EightGroups& groups, float max_code, float
     }
   }
   Eight scaled_sums;
-  across<Four>(sums, scaled_sums, [](Four a, Four b) { return a + b; });
+  TRINE_ACROSS_EIGHT(Lanes, sums, scaled_sums, TRINE_SUM);
 
   const Ints least = Ints{} + kMagicBits;
   const Ints most = least + static_cast<std::int32_t>(max_code);
@@ -222,7 +228,7 @@ TRINE_EVERY_WIDTH void quantize_eight(EightGroups& groups, float max_code, float
       }
     }
     EightWords totals;
-    across<FourWords>(codes, totals, [](FourWords a, FourWords b) { return a + b; });
+    TRINE_ACROSS_EIGHT(Words, codes, totals, TRINE_SUM);
     totals -= static_cast<std::uint32_t>(parts * kLanes) *
               static_cast<std::uint32_t>(kMagicBits);  // modulo 2^32, as the sums are
     EightInts whole;
