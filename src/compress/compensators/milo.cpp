@@ -123,6 +123,7 @@ class Alternation {
         last_iteration_ = iteration + 1 + kPlainIterations;
       }
     }
+    check(best_codes_ != nullptr, "milo: no iterate has a finite error");
     return Compensated{std::move(*best_codes_), std::move(best_factors_), std::move(trace_)};
   }
 

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/result.h"
+#include "kernels/lanes.h"
 #include "kernels/linalg/bf16_matrix.h"
 
 namespace trine::kernels {
@@ -125,7 +126,7 @@ TRINE_TARGET_BF16 void subtract_tile_of_pairs(const Tile& tile) noexcept {
 }
 
 /// The same for processors without AVX-512.
-void subtract_rows(const Tile& tile, std::size_t rows) {
+TRINE_EVERY_WIDTH void subtract_rows(const Tile& tile, std::size_t rows) {
   for (std::size_t row = 0; row < rows; ++row) {
     float* target = tile.target + row * tile.target_stride;
     std::copy_n(tile.weights + row * tile.weights_stride, tile.cols, target);
@@ -143,7 +144,8 @@ SubtractedProduct::SubtractedProduct(const LowRankFactors& factors, Precision pr
                                      int threads)
     : rank_(factors.rank),
       cols_(factors.in_features),
-      is_paired_(precision == Precision::kBf16 && has_bf16_dot()) {
+      is_paired_(precision == Precision::kBf16 && has_bf16_dot()),
+      is_wide_(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
   if (rank_ == 0) return;
   if (is_paired_) {
     pack_pairs(factors, threads);
@@ -207,8 +209,6 @@ void SubtractedProduct::pack_pairs(const LowRankFactors& factors, int threads) {
 void SubtractedProduct::subtract(MatrixView weights, const Rectangle& piece,
                                  float* target) const {
   check(piece.first_col % kBlock == 0, "subtract: a piece that begins within a block");
-  static const bool is_wide =
-      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
   const auto four = is_paired_ ? subtract_tile_of_pairs<4> : subtract_tile<4>;
   const auto one = is_paired_ ? subtract_tile_of_pairs<1> : subtract_tile<1>;
   for (std::size_t col = 0; col < piece.cols; col += kBlock) {
@@ -223,7 +223,7 @@ void SubtractedProduct::subtract(MatrixView weights, const Rectangle& piece,
               .cols = std::min(kBlock, piece.cols - col),
               .target = target + col,
               .target_stride = piece.cols};
-    if (!is_wide) {
+    if (!is_wide_) {
       subtract_rows(tile, piece.rows);
       continue;
     }

@@ -29,6 +29,9 @@ class SubtractedProduct {
 
   SubtractedProduct(const LowRankFactors& factors, Precision precision, int threads);
 
+  /// From now on as on processors without AVX-512: for tests of what they run. Not with kBf16.
+  void forget_wide_registers() noexcept { is_wide_ = false; }
+
   /// target [piece.rows, piece.cols] = weights − left·right there; the weights themselves with
   /// rank 0. Runs on the calling thread; a number is the same in any piece.
   void subtract(MatrixView weights, const Rectangle& piece, float* target) const;
@@ -39,6 +42,7 @@ class SubtractedProduct {
 
   std::size_t rank_, cols_;
   bool is_paired_;              ///< in bf16
+  bool is_wide_;                ///< AVX-512
   std::vector<float> left_{};   ///< [out_features, rank]
   std::vector<float> right_{};  ///< blocks of 64 columns, each [rank, 64], the last one padded
   // The same for pairs of ranks: [out_features, rank] of −left, [rank/2, 64, 2] of right; rank_ is
