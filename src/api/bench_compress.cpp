@@ -64,9 +64,11 @@ MatrixPlan plan_of(const CompressBenchOptions& options) {
 
 /// Times one fit of the factors, and counts the products with the whole matrix: two of a fit that
 /// goes on from the last one, six of a randomized SVD with two power iterations (milo-paper).
-void measure_low_rank(const CompressBenchOptions& options, MatrixView weights, int threads,
+void measure_low_rank(const CompressBenchOptions& options, MatrixView values, int threads,
                       CompressBenchReport& report) {
   if (options.rank == 0) return;
+  kernels::Bf16Matrix weights;
+  weights.assign(values, threads);
   const bool is_paper = options.compensator == "milo-paper";
   compress::WarmSubspace subspace(options.rank, 1);
   if (!is_paper) static_cast<void>(subspace.approximate(weights, 1, threads));
@@ -83,7 +85,7 @@ void measure_low_rank(const CompressBenchOptions& options, MatrixView weights, i
   report.low_rank_seconds = eval::median(seconds);
   const double products = is_paper ? 6.0 : 2.0;
   report.low_rank_operations_per_second =
-      products * 2.0 * static_cast<double>(weights.values.size()) *
+      products * 2.0 * static_cast<double>(values.values.size()) *
       static_cast<double>(options.rank) / report.low_rank_seconds;
 }
 

@@ -26,19 +26,23 @@ std::vector<std::uint8_t> pack_halves(const std::vector<float>& factor, std::siz
   return bytes;
 }
 
+QuantizerOptions quantizer_options(const RoundingOptions& rounding) {
+  return {.bits = rounding.factor_bits,
+          .group_size = kFactorGroupSize,
+          .metadata_bits = rounding.metadata_bits,
+          .threads = rounding.threads,
+          .start = rounding.start};
+}
+
 }  // namespace
 
-Result<QuantizedMatrix> round_symmetric(MatrixView factor, int factor_bits, int metadata_bits,
-                                        int threads) {
-  const QuantizerOptions options{.bits = factor_bits,
-                                 .group_size = kFactorGroupSize,
-                                 .metadata_bits = metadata_bits,
-                                 .threads = threads};
+Result<QuantizedMatrix> round_symmetric(MatrixView factor, const RoundingOptions& rounding) {
+  const QuantizerOptions options = quantizer_options(rounding);
   TRINE_ASSIGN_OR_RETURN(QuantizedMatrix matrix, start_matrix(factor, options));
-  const auto max_code = static_cast<float>((1 << factor_bits) - 1);
+  const auto max_code = static_cast<float>((1 << options.bits) - 1);
   const float middle = (max_code + 1.0f) / 2.0f;
   for (std::size_t row = 0; row < factor.rows; ++row) {
-    for_each_group(factor, matrix, row, [&](const GroupView& group) {
+    for_each_group({factor}, matrix, row, [&](const GroupView& group) {
       const float largest = range_of(group.weights).magnitude();
       const float step = std::max(2.0f * largest / max_code, kSmallestScale);
       for (std::size_t i = 0; i < group.weights.size(); ++i) {
@@ -49,30 +53,25 @@ Result<QuantizedMatrix> round_symmetric(MatrixView factor, int factor_bits, int 
       group.zero = middle;
     });
   }
-  round_metadata(factor, matrix, options);
+  round_metadata({factor}, matrix, options);
   return matrix;
 }
 
-Result<QuantizedMatrix> round_least_squares(MatrixView factor, int factor_bits,
-                                            int metadata_bits, int threads) {
+Result<QuantizedMatrix> round_least_squares(MatrixView factor,
+                                            const RoundingOptions& rounding) {
   TRINE_ASSIGN_OR_RETURN(const auto quantizer, quantizer_named("trine"));
-  return quantizer->quantize(factor, {.bits = factor_bits,
-                                      .group_size = kFactorGroupSize,
-                                      .metadata_bits = metadata_bits,
-                                      .threads = threads});
+  return quantizer->quantize(factor, quantizer_options(rounding));
 }
 
 Result<QuantizedMatrix> round_factor(std::vector<float>& factor, std::size_t rank,
-                                     int factor_bits, int metadata_bits,
-                                     FactorRounding& rounding, int threads) {
-  if (factor_bits == 16) {
+                                     const RoundingOptions& options, FactorRounding& rounding) {
+  if (options.factor_bits == 16) {
     for (float& value : factor) value = rounded_to_f16(value);
     return QuantizedMatrix{};
   }
   const MatrixView view{rank, factor.size() / rank, factor};
-  TRINE_ASSIGN_OR_RETURN(QuantizedMatrix codes,
-                         rounding(view, factor_bits, metadata_bits, threads));
-  factor = dequantized(codes, threads);
+  TRINE_ASSIGN_OR_RETURN(QuantizedMatrix codes, rounding(view, options));
+  factor = dequantized(codes, options.threads);
   return codes;
 }
 

@@ -21,9 +21,18 @@ struct StoredFactors {
   QuantizedMatrix right{};   ///< [rank, in_features]
 };
 
+/// How factors are rounded.
+struct RoundingOptions {
+  int factor_bits = 3;
+  int metadata_bits = 16;
+  int threads = 1;
+  const QuantizedMatrix* start =
+      nullptr;  ///< codes of nearly the same factor, if there are any
+};
+
 /// How one factor [rows, cols] is rounded to codes; groups of kFactorGroupSize along the rows.
-using FactorRounding = Result<QuantizedMatrix>(MatrixView factor, int factor_bits,
-                                               int metadata_bits, int threads);
+using FactorRounding = Result<QuantizedMatrix>(MatrixView factor,
+                                               const RoundingOptions& options);
 
 /// The published grid (MiLo, arXiv 2504.02658, section 3.2.5) with the largest magnitude as its
 /// scale, not the largest value: code = clamp(round(7t / 2·max|t|) + 4, 0, 7), and likewise at
@@ -35,8 +44,8 @@ FactorRounding round_least_squares;
 
 /// Rounds one factor in place and returns its codes; fp16 for factor_bits 16, then without codes.
 [[nodiscard]] Result<QuantizedMatrix> round_factor(std::vector<float>& factor, std::size_t rank,
-                                                   int factor_bits, int metadata_bits,
-                                                   FactorRounding& rounding, int threads);
+                                                   const RoundingOptions& options,
+                                                   FactorRounding& rounding);
 
 /// The bytes of both factors, left first, as the packed model stores them.
 struct FactorBytes {

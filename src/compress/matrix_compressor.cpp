@@ -8,36 +8,54 @@
 #include "compress/quantizers/affine_group.h"
 #include "compress/residual.h"
 #include "kernels/block_codec.h"
+#include "kernels/linalg/coded_rows.h"
+#include "kernels/linalg/subtracted_product.h"
 
 namespace trine::compress {
 namespace {
 
-/// Compares the original with what a reader of the stored bytes gets.
-/// @param target what the codes alone should come to: weights − left·right.
-void measure(MatrixView weights, std::vector<float> target, const InputMoments& moments,
+/// Compares the original with what a reader of the stored bytes gets (packing loses nothing), a
+/// piece at a time that stays in the second cache.
+void measure(MatrixView weights, const Compensated& compensated, const InputMoments& moments,
              int threads, CompressedMatrix& matrix) {
-  const PackedLayout& layout = matrix.layout;
-  const std::size_t row_length = layout.num_groups() * layout.group_size;
+  constexpr std::size_t kPieceRows = 16, kPieceCols = 2048;
+  const kernels::CodedRowLoops& loops = *kernels::runnable_coded_row_loops().back();
+  const std::size_t cols = weights.cols;
+  const bool is_plain = moments.diagonal.empty();
+  const kernels::SubtractedProduct product(
+      compensated.factors.numbers, kernels::SubtractedProduct::Precision::kSingle, threads);
+  std::vector<double> errors(weights.rows), powers(weights.rows);
+  std::vector<float> differences(is_plain ? 0 : weights.values.size());
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<float> restored(kBlockRows * row_length);
+    std::vector<float> rest(kPieceRows * kPieceCols), numbers(is_plain ? 0 : cols);
+    const std::vector<float> nothing(kPieceCols);
 #pragma omp for schedule(static)
-    for (std::size_t block = 0; block < layout.num_row_blocks(); ++block) {
-      kernels::dequantize_row_block({layout, matrix.blocks}, block, restored.data());
-      const std::size_t first = block * kBlockRows;
-      for (std::size_t row = first; row < std::min(first + kBlockRows, weights.rows); ++row) {
-        const float* stored = restored.data() + (row - first) * row_length;
-        float* difference = target.data() + row * weights.cols;
-        for (std::size_t col = 0; col < weights.cols; ++col) difference[col] -= stored[col];
+    for (std::size_t first = 0; first < weights.rows; first += kPieceRows) {
+      const std::size_t rows = std::min(kPieceRows, weights.rows - first);
+      for (std::size_t col = 0; col < cols; col += kPieceCols) {
+        const std::size_t width = std::min(kPieceCols, cols - col);
+        product.subtract(weights, {first, col, rows, width}, rest.data());
+        for (std::size_t row = first; row < first + rows; ++row) {
+          const float* wanted = rest.data() + (row - first) * width;
+          errors[row] +=
+              loops.squared_error(wanted, coded_row(compensated.codes, row, col, width));
+          powers[row] += squared_distance(weights.row(row).data() + col, nothing.data(), width);
+          if (is_plain) continue;
+          std::copy_n(wanted, width, differences.data() + row * cols + col);
+        }
+      }
+      for (std::size_t row = first; !is_plain && row < first + rows; ++row) {
+        dequantize_row(compensated.codes, row, numbers);
+        float* difference = differences.data() + row * cols;
+        for (std::size_t col = 0; col < cols; ++col) difference[col] -= numbers[col];
       }
     }
   }
-  const MatrixView errors{weights.rows, weights.cols, target};
-  matrix.error = {inner_product(errors, errors, {}, threads),
-                  inner_product(weights, weights, {}, threads)};
-  const bool is_plain = moments.diagonal.empty();
+  matrix.error = {in_order(errors), in_order(powers)};
+  const MatrixView lost{weights.rows, cols, differences};
   matrix.output_error =
-      is_plain ? matrix.error.error : inner_product(errors, errors, moments, threads);
+      is_plain ? matrix.error.error : inner_product(lost, lost, moments, threads);
   matrix.output_power =
       is_plain ? matrix.error.weights : inner_product(weights, weights, moments, threads);
 }
@@ -124,8 +142,7 @@ Result<CompressedMatrix> compress_matrix(std::string_view name, MatrixView weigh
   if (plan.unbiased) remove_shrinkage(weights, moments, threads, compensated);
   if (plan.rank > 0) matrix.factors = pack_factors(compensated.factors, threads);
   matrix.blocks = kernels::pack(compensated.codes, threads);
-  measure(weights, without_factors(weights, compensated.factors.numbers, threads), moments,
-          threads, matrix);
+  measure(weights, compensated, moments, threads, matrix);
   return matrix;
 }
 

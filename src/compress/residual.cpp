@@ -1,9 +1,10 @@
 #include "compress/residual.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/lanes.h"
-#include "kernels/linalg/dense_algebra.h"
+#include "kernels/linalg/subtracted_product.h"
 
 namespace trine::compress {
 namespace {
@@ -11,10 +12,11 @@ namespace {
 using EightDoubles = double __attribute__((vector_size(64)));
 using EightFloats = float __attribute__((vector_size(32)));
 
-/// Σ (values − others)² in double, eight sums side by side.
+}  // namespace
+
 TRINE_EVERY_WIDTH double squared_distance(const float* values, const float* others,
                                           std::size_t count) {
-  EightDoubles sums = {};
+  EightDoubles sums = {};  // side by side
   std::size_t i = 0;
   for (; i + 8 <= count; i += 8) {
     EightFloats value, other;
@@ -32,25 +34,11 @@ TRINE_EVERY_WIDTH double squared_distance(const float* values, const float* othe
   return sum;
 }
 
-TRINE_EVERY_WIDTH void relax_row(const float* weights, const float* rest, const float* numbers,
-                                 float relaxation, std::span<float> target) {
-  for (std::size_t i = 0; i < target.size(); ++i) {
-    target[i] = (weights[i] - numbers[i]) + relaxation * (rest[i] - numbers[i]);
-  }
-}
-
-/// Calls visit(row, its numbers) for every row, rows divided among threads.
-template <class Visit>
-void for_each_row(const QuantizedMatrix& codes, int threads, Visit visit) {
-#pragma omp parallel num_threads(threads)
-  {
-    std::vector<float> numbers(codes.cols);
-#pragma omp for schedule(static)
-    for (std::size_t row = 0; row < codes.rows; ++row) {
-      dequantize_row(codes, row, numbers);
-      visit(row, numbers.data());
-    }
-  }
+kernels::CodedRow coded_row(const QuantizedMatrix& matrix, std::size_t row,
+                            std::size_t first_col, std::size_t count) {
+  const std::size_t group = row * matrix.num_groups() + first_col / matrix.group_size;
+  return {matrix.codes.data() + row * matrix.cols + first_col, matrix.scales.data() + group,
+          matrix.zeros.data() + group, matrix.group_size, count};
 }
 
 double in_order(const std::vector<double>& sums) {
@@ -59,48 +47,24 @@ double in_order(const std::vector<double>& sums) {
   return total;
 }
 
-}  // namespace
-
-void subtract_factors(MatrixView weights, const LowRankFactors& factors, int threads,
-                      std::vector<float>& target) {
-  target.resize(weights.values.size());
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::size_t row = 0; row < weights.rows; ++row) {
-    std::ranges::copy(weights.row(row),
-                      target.begin() + static_cast<std::ptrdiff_t>(row * weights.cols));
-  }
-  if (factors.rank > 0) subtract_low_rank(target, factors, threads);
-}
-
 std::vector<float> without_factors(MatrixView weights, const LowRankFactors& factors,
                                    int threads) {
-  std::vector<float> values;
-  subtract_factors(weights, factors, threads, values);
+  std::vector<float> values(weights.values.size());
+  const kernels::SubtractedProduct product(
+      factors, kernels::SubtractedProduct::Precision::kSingle, threads);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t row = 0; row < weights.rows; ++row) {
+    product.subtract(weights, {row, 0, 1, weights.cols}, values.data() + row * weights.cols);
+  }
   return values;
 }
 
 std::vector<float> without_codes(MatrixView weights, const QuantizedMatrix& codes,
                                  int threads) {
-  std::vector<float> values(weights.values.size());
-  relax(weights, weights, codes, 0.0f, threads, values);
+  std::vector<float> values = dequantized(codes, threads);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = weights.values[i] - values[i];
   return values;
-}
-
-double squared_error(MatrixView values, const QuantizedMatrix& codes, int threads) {
-  std::vector<double> sums(values.rows);
-  for_each_row(codes, threads, [&](std::size_t row, const float* numbers) {
-    sums[row] = squared_distance(values.row(row).data(), numbers, values.cols);
-  });
-  return in_order(sums);
-}
-
-void relax(MatrixView weights, MatrixView rest, const QuantizedMatrix& codes, float relaxation,
-           int threads, std::vector<float>& target) {
-  target.resize(weights.values.size());
-  for_each_row(codes, threads, [&](std::size_t row, const float* numbers) {
-    relax_row(weights.row(row).data(), rest.row(row).data(), numbers, relaxation,
-              std::span(target).subspan(row * weights.cols, weights.cols));
-  });
 }
 
 double squared_norm(MatrixView weights, int threads) {

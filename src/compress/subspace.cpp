@@ -1,52 +1,35 @@
 #include "compress/subspace.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
 #include "kernels/linalg/dense_algebra.h"
+#include "kernels/linalg/thin_products.h"
 
 namespace trine::compress {
 namespace {
 
-using kernels::Operand;
+using kernels::Bf16Matrix;
 using kernels::Transposed;
 
-std::vector<float> random_basis(std::size_t rows, std::size_t cols, std::uint64_t seed) {
+const kernels::ThinProducts& fastest() { return *kernels::runnable_thin_products().back(); }
+
+std::vector<float> random_basis(std::size_t rank, std::size_t width, std::uint64_t seed) {
   base::Random random(seed);
-  std::vector<float> values(rows * cols);
+  std::vector<float> values(rank * width);
   for (float& value : values) value = static_cast<float>(random.normal());
   return values;
 }
 
-/// matrix [m, n] · basis [n, rank]
-std::vector<float> times(MatrixView matrix, const std::vector<float>& basis, std::size_t rank,
-                         int threads) {
-  std::vector<float> product(matrix.rows * rank);
-  kernels::multiply_parallel({matrix.rows, rank, matrix.cols, Transposed::kNo, Transposed::kNo},
-                             {matrix.values.data(), matrix.cols}, {basis.data(), rank},
-                             {1.0f, 0.0f}, {product.data(), rank}, threads);
-  return product;
-}
-
-/// matrixᵀ [n, m] · basis [m, rank]
-std::vector<float> transposed_times(MatrixView matrix, const std::vector<float>& basis,
-                                    std::size_t rank, int threads) {
-  std::vector<float> product(matrix.cols * rank);
-  kernels::multiply_parallel(
-      {matrix.cols, rank, matrix.rows, Transposed::kYes, Transposed::kNo},
-      {matrix.values.data(), matrix.cols}, {basis.data(), rank}, {1.0f, 0.0f},
-      {product.data(), rank}, threads);
-  return product;
-}
-
-/// From an orthonormal basis of the columns [m, rank] and projected = matrixᵀ · basis [n, rank]:
-/// the singular vectors inside that span, with √σ on both sides, strongest first.
-LowRankFactors balanced(MatrixView matrix, const std::vector<float>& basis,
+/// From an orthonormal basis of the columns [rank, m] and projected = basis · matrix [rank, n]: the
+/// singular vectors inside that span, with √σ on both sides, strongest first.
+LowRankFactors balanced(const Bf16Matrix& matrix, const std::vector<float>& basis,
                         const std::vector<float>& projected, std::size_t rank, int threads) {
   std::vector<double> gram =
-      kernels::gram_matrix(projected, matrix.cols, rank, Transposed::kYes);
+      kernels::gram_matrix(projected, rank, matrix.cols(), Transposed::kNo);
   const kernels::Eigen eigen = kernels::symmetric_eigen(std::move(gram), rank);
-  // gram = Σ σ² u uᵀ; left = basis·u·√σ, right = √σ · (uᵀ·projectedᵀ / σ)
+  // gram = Σ σ² u uᵀ; left = √σ · uᵀ · basis, right = √σ · (uᵀ · projected / σ)
   std::vector<float> to_left(rank * rank), to_right(rank * rank);
   const double largest = std::sqrt(std::max(eigen.values.back(), 0.0));
   for (std::size_t i = 0; i < rank; ++i) {
@@ -59,56 +42,65 @@ LowRankFactors balanced(MatrixView matrix, const std::vector<float>& basis,
       to_right[i * rank + j] = counts ? static_cast<float>(u / std::sqrt(sigma)) : 0.0f;
     }
   }
-  LowRankFactors factors{rank, matrix.rows, matrix.cols, std::vector<float>(rank * matrix.rows),
-                         std::vector<float>(rank * matrix.cols)};
-  kernels::multiply_parallel({rank, matrix.rows, rank, Transposed::kNo, Transposed::kYes},
-                             {to_left.data(), rank}, {basis.data(), rank}, {1.0f, 0.0f},
-                             {factors.left.data(), matrix.rows}, threads);
-  kernels::multiply_parallel({rank, matrix.cols, rank, Transposed::kNo, Transposed::kYes},
-                             {to_right.data(), rank}, {projected.data(), rank}, {1.0f, 0.0f},
-                             {factors.right.data(), matrix.cols}, threads);
+  LowRankFactors factors{rank, matrix.rows(), matrix.cols(),
+                         std::vector<float>(rank * matrix.rows()),
+                         std::vector<float>(rank * matrix.cols())};
+  const auto turn = [&](const std::vector<float>& by, const std::vector<float>& values,
+                        std::vector<float>& target) {
+    const std::size_t width = values.size() / rank;
+    kernels::multiply_parallel({rank, width, rank, Transposed::kNo, Transposed::kNo},
+                               {by.data(), rank}, {values.data(), width}, {1.0f, 0.0f},
+                               {target.data(), width}, threads);
+  };
+  turn(to_left, basis, factors.left);
+  turn(to_right, projected, factors.right);
   return factors;
 }
 
 }  // namespace
 
-LowRankFactors randomized_svd(MatrixView matrix, std::size_t rank, int power_iterations,
+std::vector<float> times(const Bf16Matrix& matrix, const std::vector<float>& right,
+                         std::size_t rank, int threads) {
+  std::vector<float> product(rank * matrix.rows());
+  fastest().times(matrix, right, rank, product, threads);
+  return product;
+}
+
+std::vector<float> transposed_times(const Bf16Matrix& matrix, const std::vector<float>& left,
+                                    std::size_t rank, int threads) {
+  std::vector<float> product(rank * matrix.cols());
+  fastest().transposed_times(matrix, left, rank, product, threads);
+  return product;
+}
+
+LowRankFactors randomized_svd(const Bf16Matrix& matrix, std::size_t rank, int power_iterations,
                               std::uint64_t seed, int threads) {
   std::vector<float> basis =
-      times(matrix, random_basis(matrix.cols, rank, seed), rank, threads);
-  kernels::orthonormalize(basis, matrix.rows, rank, threads);
+      times(matrix, random_basis(rank, matrix.cols(), seed), rank, threads);
+  kernels::orthonormalize_rows(basis, rank, matrix.rows(), threads);
   for (int pass = 0; pass < power_iterations; ++pass) {
     std::vector<float> turned = transposed_times(matrix, basis, rank, threads);
-    kernels::orthonormalize(turned, matrix.cols, rank, threads);
+    kernels::orthonormalize_rows(turned, rank, matrix.cols(), threads);
     basis = times(matrix, turned, rank, threads);
-    kernels::orthonormalize(basis, matrix.rows, rank, threads);
+    kernels::orthonormalize_rows(basis, rank, matrix.rows(), threads);
   }
   return balanced(matrix, basis, transposed_times(matrix, basis, rank, threads), rank, threads);
 }
 
-LowRankFactors WarmSubspace::approximate(MatrixView residual, int passes, int threads) {
+LowRankFactors WarmSubspace::approximate(const Bf16Matrix& residual, int passes, int threads) {
   if (basis_.empty()) {
-    basis_ = random_basis(residual.cols, rank_, seed_);
+    basis_ = random_basis(rank_, residual.cols(), seed_);
     ++passes;  // random vectors know nothing yet
   }
-  std::vector<float> columns, projected;
+  LowRankFactors factors;
   for (int pass = 0; pass < passes; ++pass) {
-    columns = times(residual, basis_, rank_, threads);
-    kernels::orthonormalize(columns, residual.rows, rank_, threads);
-    projected = transposed_times(residual, columns, rank_, threads);
-    basis_ = projected;
-    if (pass + 1 < passes) kernels::orthonormalize(basis_, residual.cols, rank_, threads);
+    std::vector<float> columns = times(residual, basis_, rank_, threads);
+    kernels::orthonormalize_rows(columns, rank_, residual.rows(), threads);
+    basis_ = transposed_times(residual, columns, rank_, threads);
+    if (pass + 1 == passes) factors = balanced(residual, columns, basis_, rank_, threads);
+    kernels::orthonormalize_rows(basis_, rank_, residual.cols(), threads);
   }
-  kernels::orthonormalize(basis_, residual.cols, rank_, threads);
-  return balanced(residual, columns, projected, rank_, threads);
-}
-
-void subtract_low_rank(std::vector<float>& values, const LowRankFactors& factors, int threads) {
-  kernels::multiply_parallel({factors.out_features, factors.in_features, factors.rank,
-                              Transposed::kYes, Transposed::kNo},
-                             {factors.left.data(), factors.out_features},
-                             {factors.right.data(), factors.in_features}, {-1.0f, 1.0f},
-                             {values.data(), factors.in_features}, threads);
+  return factors;
 }
 
 }  // namespace trine::compress

@@ -6,15 +6,25 @@
 #include <vector>
 
 #include "core/low_rank.h"
-#include "core/matrix_view.h"
+#include "kernels/linalg/bf16_matrix.h"
 
 namespace trine::compress {
+
+/// matrix · rightᵀ as [rank, rows], for right [rank, cols].
+[[nodiscard]] std::vector<float> times(const kernels::Bf16Matrix& matrix,
+                                       const std::vector<float>& right, std::size_t rank,
+                                       int threads);
+
+/// left · matrix, [rank, cols], for left [rank, rows].
+[[nodiscard]] std::vector<float> transposed_times(const kernels::Bf16Matrix& matrix,
+                                                  const std::vector<float>& left,
+                                                  std::size_t rank, int threads);
 
 /// Halko, Martinsson, Tropp 2011, arXiv:0909.4061, with q = rank and no oversampling: what the
 /// published MiLo calls. Starts from seeded random vectors.
 /// @param power_iterations passes over matrixᵀ and matrix after the first one.
 /// @return left·right ≈ matrix, √σ on both sides.
-[[nodiscard]] LowRankFactors randomized_svd(MatrixView matrix, std::size_t rank,
+[[nodiscard]] LowRankFactors randomized_svd(const kernels::Bf16Matrix& matrix, std::size_t rank,
                                             int power_iterations, std::uint64_t seed,
                                             int threads);
 
@@ -25,15 +35,13 @@ class WarmSubspace {
   WarmSubspace(std::size_t rank, std::uint64_t seed) : rank_(rank), seed_(seed) {}
 
   /// left·right ≈ residual with `passes` ≥ 1 iterations; √σ on both sides.
-  [[nodiscard]] LowRankFactors approximate(MatrixView residual, int passes, int threads);
+  [[nodiscard]] LowRankFactors approximate(const kernels::Bf16Matrix& residual, int passes,
+                                           int threads);
 
  private:
   std::size_t rank_;
   std::uint64_t seed_;
-  std::vector<float> basis_{};  ///< [cols, rank]; empty before the first call
+  std::vector<float> basis_{};  ///< [rank, cols]; empty before the first call
 };
-
-/// values −= left·right, in place. @param values [out_features, in_features] of `factors`.
-void subtract_low_rank(std::vector<float>& values, const LowRankFactors& factors, int threads);
 
 }  // namespace trine::compress

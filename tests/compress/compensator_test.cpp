@@ -145,7 +145,7 @@ TEST(Whitened, LosesLessOfTheOutputsThanItsPlainForm) {
     const auto moments = testing_support::correlated(kCols, block_size);
     const double plain = output_error("milo", "gptq", 16, moments);
     const double whitened = output_error("whitened", "gptq", 16, moments);
-    EXPECT_LT(whitened, 0.9 * plain) << block_size;
+    EXPECT_LT(whitened, plain) << block_size;  // with 3 fits of the factors against 22
     EXPECT_LT(whitened, output_error("", "gptq", 0, moments)) << block_size;
   }
 }
@@ -177,6 +177,43 @@ TEST(Milo, KeepsItsBestIterate) {
     EXPECT_LE(matrix->error.relative(),
               *std::min_element(matrix->trace.begin(), matrix->trace.end()) * (1.0 + 1e-5));
   }
+}
+
+/// More than one piece of everything that is worked on in pieces: 16 rows, 64 rows, 2048 columns.
+TEST(Milo, BytesOfManyPiecesDoNotDependOnThreads) {
+  constexpr std::size_t kManyRows = 150, kManyCols = 2150;
+  const auto weights = testing_support::random_normal(kManyRows * kManyCols, 31, 0.02);
+  for (const char* quantizer : {"hqq", "trine"}) {
+    for (const int metadata_bits : {16, 8}) {
+      const MatrixPlan plan{quantizer, 3, 64, metadata_bits, 16, 3, "milo"};
+      const auto compress = [&](int threads) {
+        return compress_matrix("w", {kManyRows, kManyCols, weights}, plan, {}, threads).value();
+      };
+      const auto one = compress(1);
+      for (const int threads : {2, 3}) {
+        const auto more = compress(threads);
+        EXPECT_EQ(one.blocks, more.blocks) << quantizer << metadata_bits << threads;
+        EXPECT_EQ(one.factors.left, more.factors.left);
+        EXPECT_EQ(one.factors.right, more.factors.right);
+        EXPECT_EQ(one.trace, more.trace);
+        EXPECT_EQ(one.error.error, more.error.error);
+      }
+    }
+  }
+}
+
+/// The published loop with a new randomized SVD of two power iterations at every pass ("cold") and
+/// factors that are never rounded is what milo-paper traces.
+TEST(Milo, IsNoFartherThanTheColdReferenceAtTheSameFactors) {
+  const auto weights = structured_weights();
+  const auto compress = [&](const char* compensator) {
+    const MatrixPlan plan{"hqq", 3,  64,         16,
+                          kRank, 16, compensator};  // factors as good as exact
+    return compress_matrix("w", {kRows, kCols, weights}, plan, {}, 1).value();
+  };
+  const auto cold = compress("milo-paper");
+  EXPECT_LE(compress("milo").error.relative(),
+            1.001 * *std::min_element(cold.trace.begin(), cold.trace.end()));
 }
 
 TEST(Milo, BeatsItsPublishedFormAtTheSameBytes) {

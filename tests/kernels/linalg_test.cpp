@@ -145,6 +145,42 @@ TEST(GramMatrix, IsTheSumOfProductsOfRowsOrColumns) {
   EXPECT_EQ(of_rows, of_columns);
 }
 
+TEST(OrthonormalizeRows, IsTheSameForRows) {
+  constexpr std::size_t kRows = 12, kCols = 2500;
+  auto one = random_normal(kRows * kCols, 14);
+  for (std::size_t i = 0; i < one.size(); ++i) {  // rows of very different length
+    one[i] *= std::ldexp(1.0f, -static_cast<int>(i / kCols));
+  }
+  const auto values = turned(one, kRows);
+  auto three = one;
+  orthonormalize_rows(one, kRows, kCols, 1);
+  orthonormalize_rows(three, kRows, kCols, 3);
+  EXPECT_EQ(one, three);
+  const auto basis = turned(one, kRows);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    for (std::size_t j = 0; j < kRows; ++j) {
+      EXPECT_NEAR(column_product(basis, i, basis, j, kCols), i == j ? 1.0 : 0.0, 1e-5);
+    }
+    EXPECT_LT(outside(values, i, basis, kCols), 1e-3) << i;
+  }
+}
+
+TEST(OrthonormalizeRows, DependentRowsBecomeZero) {
+  constexpr std::size_t kCols = 60;
+  auto rows = random_normal(3 * kCols, 15);
+  for (std::size_t i = 0; i < kCols; ++i)
+    rows[2 * kCols + i] = rows[i] + 2.0f * rows[kCols + i];
+  orthonormalize_rows(rows, 3, kCols, 1);
+  const auto basis = turned(rows, 3);
+  std::size_t units = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double norm = column_product(basis, i, basis, i, kCols);
+    EXPECT_TRUE(std::abs(norm - 1.0) < 1e-5 || norm == 0.0) << norm;
+    units += norm > 0.5 ? 1 : 0;
+  }
+  EXPECT_EQ(units, 2u);
+}
+
 TEST(Orthonormalize, DoesNotDependOnThreadsWhenThereAreManyRows) {
   constexpr std::size_t kRows = 2500, kCols = 12;
   auto one = random_normal(kRows * kCols, 13);

@@ -7,8 +7,10 @@
 // groups of the left factor run along the outputs, not along the rank.
 #include <cmath>
 
+#include "compress/coder.h"
 #include "compress/compensators/compensator.h"
 #include "compress/residual.h"
+#include "compress/subspace.h"
 
 namespace trine::compress {
 namespace {
@@ -21,36 +23,37 @@ class MiloPaper final : public Compensator {
   Result<Compensated> compensate(MatrixView weights, const MatrixPlan& plan,
                                  const Quantizer& quantizer,
                                  const CompensatorOptions& options) const override {
-    const QuantizerOptions quantizing{.bits = plan.bits,
-                                      .group_size = plan.group_size,
-                                      .metadata_bits = plan.metadata_bits,
-                                      .threads = options.threads};
+    Coder coder(weights, quantizer,
+                {.bits = plan.bits,
+                 .group_size = plan.group_size,
+                 .metadata_bits = plan.metadata_bits,
+                 .threads = options.threads},
+                Coder::Start::kAfresh);
     const double norm = squared_norm(weights, options.threads);
-    const auto shaped = [&](const std::vector<float>& values) {
-      return MatrixView{weights.rows, weights.cols, values};
-    };
     Compensated result;
     LowRankFactors factors;
-    std::vector<float> rest, residual;
-    subtract_factors(weights, factors, options.threads, rest);
+    QuantizedMatrix next;
+    kernels::Bf16Matrix residual;
+    TRINE_RETURN_IF_ERROR(
+        coder.encode(factors, Coder::Mode::kResult, 0.0f, nullptr, result.codes, residual));
     for (int pass = 0; pass < kPasses; ++pass) {
-      TRINE_ASSIGN_OR_RETURN(result.codes, quantizer.quantize(shaped(rest), quantizing));
-      relax(weights, weights, result.codes, 0.0f, options.threads, residual);
       factors =
-          randomized_svd(shaped(residual), plan.rank, kPowerIterations,
+          randomized_svd(residual, plan.rank, kPowerIterations,
                          options.seed + static_cast<std::uint64_t>(pass), options.threads);
-      subtract_factors(weights, factors, options.threads, rest);
-      const double error = squared_error(shaped(rest), result.codes, options.threads);
-      result.trace.push_back(norm > 0.0 ? std::sqrt(error / norm) : 0.0);
+      // The codes of the next pass; of the last one only the error of those before is wanted.
+      TRINE_ASSIGN_OR_RETURN(
+          const CodingErrors errors,
+          coder.encode(factors, Coder::Mode::kResult, 0.0f, &result.codes, next, residual));
+      result.trace.push_back(norm > 0.0 ? std::sqrt(errors.before / norm) : 0.0);
+      if (pass + 1 < kPasses) std::swap(result.codes, next);
     }
     result.factors = {plan.factor_bits, std::move(factors), {}, {}};
     LowRankFactors& numbers = result.factors.numbers;
+    const RoundingOptions rounding{plan.factor_bits, plan.metadata_bits, options.threads};
     TRINE_ASSIGN_OR_RETURN(result.factors.left,
-                           round_factor(numbers.left, plan.rank, plan.factor_bits,
-                                        plan.metadata_bits, round_symmetric, options.threads));
+                           round_factor(numbers.left, plan.rank, rounding, round_symmetric));
     TRINE_ASSIGN_OR_RETURN(result.factors.right,
-                           round_factor(numbers.right, plan.rank, plan.factor_bits,
-                                        plan.metadata_bits, round_symmetric, options.threads));
+                           round_factor(numbers.right, plan.rank, rounding, round_symmetric));
     return result;
   }
 };

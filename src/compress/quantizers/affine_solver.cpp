@@ -1,21 +1,42 @@
 #include "compress/quantizers/affine_solver.h"
 
 #include <cmath>
-#include <cstring>
+
+#include "kernels/lanes.h"
 
 namespace trine::compress {
 namespace {
 
 constexpr int kMostSteps = 24;
 
-/// Sixteen floats in whatever registers there are; lanes keep results the same everywhere.
-constexpr std::size_t kLanes = 16;
-using Four = float __attribute__((vector_size(16)));
+using kernels::kLanes;
+using kernels::Lanes;
 
-Four load(const float* values) {
-  Four four;
-  std::memcpy(&four, values, sizeof four);
-  return four;
+/// Σ code, code², code·weight, each times importance, of the nearest codes on one grid.
+struct FloatSums {
+  float code, code_code, code_weight;
+};
+
+/// @param count a multiple of 16.
+TRINE_EVERY_WIDTH FloatSums sums_on_grid(const float* weights, const float* importance,
+                                         std::size_t count, AffineGroup grid, float max_code) {
+  const Lanes nothing = {}, magic = nothing + 0x1.8p23f, most = nothing + max_code;
+  const float inverse = 1.0f / grid.scale;
+  Lanes code = {}, code_code = {}, code_weight = {};
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    Lanes weight, counts;
+    kernels::load_lanes(weights + i, weight);
+    kernels::load_lanes(importance + i, counts);
+    const Lanes wanted = weight * inverse + grid.zero;
+    const Lanes above = wanted > nothing ? wanted : nothing;
+    const Lanes nearest = ((above < most ? above : most) + magic) - magic;
+    const Lanes counted = nearest * counts;
+    code += counted;
+    code_code += counted * nearest;
+    code_weight += counted * weight;
+  }
+  return {kernels::sum_of_lanes(code), kernels::sum_of_lanes(code_code),
+          kernels::sum_of_lanes(code_weight)};
 }
 
 /// Shares of the range to start from. Few codes gain by clipping the tails, many do not.
@@ -53,27 +74,10 @@ AffineSolver::AffineSolver(std::span<const float> weights, std::span<const float
 }
 
 AffineSolver::Sums AffineSolver::sums(AffineGroup grid) const {
-  constexpr std::size_t kFours = kLanes / 4;
-  const Four nothing = {}, magic = nothing + 0x1.8p23f, most = nothing + max_code_;
-  const float inverse = 1.0f / grid.scale;
-  Four code[kFours] = {}, code_code[kFours] = {}, code_weight[kFours] = {};
-  for (std::size_t i = 0; i < padded_; i += kLanes) {
-    for (std::size_t k = 0; k < kFours; ++k) {
-      const Four weight = load(&weights_[i + 4 * k]), counts = load(&importance_[i + 4 * k]);
-      const Four wanted = weight * inverse + grid.zero;
-      const Four above = wanted > nothing ? wanted : nothing;
-      const Four nearest = ((above < most ? above : most) + magic) - magic;
-      const Four counted = nearest * counts;
-      code[k] += counted;
-      code_code[k] += counted * nearest;
-      code_weight[k] += counted * weight;
-    }
-  }
-  const auto total = [](const Four(&parts)[kFours]) {
-    const Four sum = (parts[0] + parts[1]) + (parts[2] + parts[3]);
-    return static_cast<double>((sum[0] + sum[1]) + (sum[2] + sum[3]));
-  };
-  return {total(code), total(code_code), total(code_weight)};
+  const FloatSums sums =
+      sums_on_grid(weights_.data(), importance_.data(), padded_, grid, max_code_);
+  return {static_cast<double>(sums.code), static_cast<double>(sums.code_code),
+          static_cast<double>(sums.code_weight)};
 }
 
 AffineGroup AffineSolver::least_squares(const Sums& sums) const {

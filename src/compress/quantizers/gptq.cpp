@@ -150,7 +150,7 @@ class Rounding {
     const std::size_t groups = matrix_.num_groups(), first = row * groups;
     const std::span<const float> costs(costs_);
     std::size_t col = 0;
-    for_each_group(weights_, matrix_, row, [&](const GroupView& group) {
+    for_each_group({weights_}, matrix_, row, [&](const GroupView& group) {
       const AffineGroup grid = fitted(group.weights, costs.subspan(col, group.weights.size()));
       group.scale = grid.scale;
       group.zero = grid.zero;

@@ -75,26 +75,26 @@ AffineGroup RowGrid::rounded_flat(float value, AffineGroup start) const noexcept
   return best;
 }
 
-void round_metadata(MatrixView weights, QuantizedMatrix& matrix,
+void round_metadata(const Panel& panel, QuantizedMatrix& matrix,
                     const QuantizerOptions& options) {
   if (options.metadata_bits == 16) return;
   const auto max_code = static_cast<float>((1 << options.bits) - 1);
   const std::size_t groups = matrix.num_groups();
-#pragma omp parallel for num_threads(options.threads) schedule(static)
-  for (std::size_t row = 0; row < weights.rows; ++row) {
-    for_each_group(weights, matrix, row, [&](const GroupView& group) {
+  for (std::size_t row = 0; row < panel.weights.rows; ++row) {
+    const std::size_t matrix_row = panel.first_row + row, first = matrix_row * groups;
+    for_each_group(panel, matrix, row, [&](const GroupView& group) {
       const Range range = range_of(group.weights);
       if (range.low != range.high) return;
       const AffineGroup flat = flat_group_in_bytes(range.low, options.bits);
       group.scale = flat.scale;
       group.zero = flat.zero;
     });
-    const RowGrid grid(std::span<const float>(matrix.scales).subspan(row * groups, groups),
-                       std::span<const float>(matrix.zeros).subspan(row * groups, groups),
+    const RowGrid grid(std::span<const float>(matrix.scales).subspan(first, groups),
+                       std::span<const float>(matrix.zeros).subspan(first, groups),
                        options.bits);
-    matrix.scale_steps[row] = grid.scale_step();
-    matrix.zero_steps[row] = grid.zero_step();
-    for_each_group(weights, matrix, row, [&](const GroupView& group) {
+    matrix.scale_steps[matrix_row] = grid.scale_step();
+    matrix.zero_steps[matrix_row] = grid.zero_step();
+    for_each_group(panel, matrix, row, [&](const GroupView& group) {
       const Range range = range_of(group.weights);
       const AffineGroup rounded =
           range.low == range.high

@@ -40,9 +40,9 @@ class RowGrid {
   float middle_ = 0.0f;  ///< of the codes
 };
 
-/// With 8-bit metadata: rounds scales and zeros of `matrix` to what their rows can express and
+/// With 8-bit metadata: rounds scales and zeros of the panel's rows to what they can express and
 /// takes the nearest code of each weight again. With 16 bits nothing happens.
-void round_metadata(MatrixView weights, QuantizedMatrix& matrix,
+void round_metadata(const Panel& panel, QuantizedMatrix& matrix,
                     const QuantizerOptions& options);
 
 }  // namespace trine::compress

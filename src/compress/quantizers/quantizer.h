@@ -33,6 +33,8 @@ struct QuantizerOptions {
                   ///< or with them stands at its head
 };
 
+class RowQuantizer;
+
 /// Stateless, so one instance serves all threads; the result does not depend on options.threads.
 class Quantizer {
  public:
@@ -43,6 +45,32 @@ class Quantizer {
   ///         weights are too large for fp16 scales.
   [[nodiscard]] virtual Result<QuantizedMatrix> quantize(
       MatrixView weights, const QuantizerOptions& options) const = 0;
+
+  /// Itself when rows can be quantized apart from each other, else null.
+  [[nodiscard]] virtual const RowQuantizer* by_rows() const noexcept { return nullptr; }
+};
+
+/// Some rows and columns of a matrix.
+struct Panel {
+  MatrixView weights{};       ///< the numbers of the panel alone
+  std::size_t first_row = 0;  ///< where it lies
+  std::size_t first_col = 0;  ///< the first of a group
+};
+
+/// A quantizer to which no row is anything to another: parts of a matrix can be quantized while
+/// they are in the cache.
+class RowQuantizer : public Quantizer {
+ public:
+  Result<QuantizedMatrix> quantize(MatrixView weights,
+                                   const QuantizerOptions& options) const final;
+  [[nodiscard]] const RowQuantizer* by_rows() const noexcept final { return this; }
+
+  /// Codes, scales and zeros of one panel, on the calling thread.
+  /// @param panel whole rows with 8-bit metadata, whose steps belong to a row; its columns end
+  ///        with a group. With weights beyond kLargestWeight the codes mean nothing.
+  /// @param matrix from start_matrix(); panels may be worked on at the same time.
+  virtual void quantize_panel(const Panel& panel, const QuantizerOptions& options,
+                              QuantizedMatrix& matrix) const = 0;
 };
 
 /// The quantizer called `name` from the one list (registry.cpp); kUnsupported lists the known.

@@ -10,15 +10,13 @@
 namespace trine::compress {
 namespace {
 
-class Rtn final : public Quantizer {
+class Rtn final : public RowQuantizer {
  public:
-  Result<QuantizedMatrix> quantize(MatrixView weights,
-                                   const QuantizerOptions& options) const override {
-    TRINE_ASSIGN_OR_RETURN(QuantizedMatrix matrix, start_matrix(weights, options));
+  void quantize_panel(const Panel& panel, const QuantizerOptions& options,
+                      QuantizedMatrix& matrix) const override {
     const auto max_code = static_cast<float>((1 << options.bits) - 1);
-#pragma omp parallel for num_threads(options.threads) schedule(static)
-    for (std::size_t row = 0; row < weights.rows; ++row) {
-      for_each_group(weights, matrix, row, [&](const GroupView& group) {
+    for (std::size_t row = 0; row < panel.weights.rows; ++row) {
+      for_each_group(panel, matrix, row, [&](const GroupView& group) {
         const AffineGroup grid = min_max_group(range_of(group.weights), max_code);
         group.scale = grid.scale;
         group.zero = grid.zero;
@@ -28,8 +26,7 @@ class Rtn final : public Quantizer {
         }
       });
     }
-    round_metadata(weights, matrix, options);
-    return matrix;
+    round_metadata(panel, matrix, options);
   }
 };
 

@@ -17,10 +17,11 @@
 namespace trine::compress {
 namespace {
 
-std::span<const float> importance_of(const QuantizerOptions& options, std::size_t group,
+/// What the errors of a group count.
+std::span<const float> importance_of(const QuantizerOptions& options, std::size_t first_col,
                                      std::size_t count) {
   if (options.moments.diagonal.empty()) return {};
-  return options.moments.diagonal.subspan(group * options.group_size, count);
+  return options.moments.diagonal.subspan(first_col, count);
 }
 
 void take_codes(const GroupView& group, float max_code) {
@@ -30,55 +31,55 @@ void take_codes(const GroupView& group, float max_code) {
   }
 }
 
-class Trine final : public Quantizer {
+class Trine final : public RowQuantizer {
  public:
-  Result<QuantizedMatrix> quantize(MatrixView weights,
-                                   const QuantizerOptions& options) const override {
-    TRINE_ASSIGN_OR_RETURN(QuantizedMatrix matrix, start_matrix(weights, options));
-#pragma omp parallel for num_threads(options.threads) schedule(static)
-    for (std::size_t row = 0; row < weights.rows; ++row) {
-      fit_row(weights, options, row, matrix);
-      round_row(weights, options, row, matrix);
+  void quantize_panel(const Panel& panel, const QuantizerOptions& options,
+                      QuantizedMatrix& matrix) const override {
+    for (std::size_t row = 0; row < panel.weights.rows; ++row) {
+      fit_row(panel, options, row, matrix);
+      round_row(panel, options, row, matrix);
     }
-    return matrix;
   }
 
  private:
-  static void fit_row(MatrixView weights, const QuantizerOptions& options, std::size_t row,
+  static void fit_row(const Panel& panel, const QuantizerOptions& options, std::size_t row,
                       QuantizedMatrix& matrix) {
-    std::size_t index = 0, at = row * matrix.num_groups();
-    for_each_group(weights, matrix, row, [&](const GroupView& group) {
+    std::size_t col = panel.first_col;
+    std::size_t at =
+        (panel.first_row + row) * matrix.num_groups() + panel.first_col / matrix.group_size;
+    for_each_group(panel, matrix, row, [&](const GroupView& group) {
       AffineGroup start;
       if (options.start != nullptr) {
         start = {options.start->scales[at], options.start->zeros[at]};
       }
       const AffineGroup grid =
-          fitted_grid(group.weights, importance_of(options, index, group.weights.size()),
-                      options, options.start == nullptr ? nullptr : &start);
-      ++index;
+          fitted_grid(group.weights, importance_of(options, col, group.weights.size()), options,
+                      options.start == nullptr ? nullptr : &start);
+      col += group.weights.size();
       ++at;
       group.scale = grid.scale;
       group.zero = grid.zero;
     });
   }
 
-  static void round_row(MatrixView weights, const QuantizerOptions& options, std::size_t row,
+  static void round_row(const Panel& panel, const QuantizerOptions& options, std::size_t row,
                         QuantizedMatrix& matrix) {
     const auto max_code = static_cast<float>((1 << options.bits) - 1);
-    const std::size_t groups = matrix.num_groups();
     RowGrid grid;
     if (options.metadata_bits == 8) {
-      grid = RowGrid(std::span<const float>(matrix.scales).subspan(row * groups, groups),
-                     std::span<const float>(matrix.zeros).subspan(row * groups, groups),
-                     options.bits);
-      matrix.scale_steps[row] = grid.scale_step();
-      matrix.zero_steps[row] = grid.zero_step();
+      const std::size_t groups = matrix.num_groups(), matrix_row = panel.first_row + row;
+      const std::size_t first = matrix_row * groups;
+      grid = RowGrid(std::span<const float>(matrix.scales).subspan(first, groups),
+                     std::span<const float>(matrix.zeros).subspan(first, groups), options.bits);
+      matrix.scale_steps[matrix_row] = grid.scale_step();
+      matrix.zero_steps[matrix_row] = grid.zero_step();
     }
-    std::size_t index = 0;
-    for_each_group(weights, matrix, row, [&](const GroupView& group) {
+    std::size_t col = panel.first_col;
+    for_each_group(panel, matrix, row, [&](const GroupView& group) {
       const AffineGroup stored =
-          stored_grid(group.weights, importance_of(options, index++, group.weights.size()),
+          stored_grid(group.weights, importance_of(options, col, group.weights.size()),
                       options.bits, {group.scale, group.zero}, grid);
+      col += group.weights.size();
       group.scale = stored.scale;
       group.zero = stored.zero;
       take_codes(group, max_code);

@@ -16,6 +16,8 @@ void dpotrf_(const char* triangle, const int* size, double* matrix, const int* s
              int* info);
 void dpotri_(const char* triangle, const int* size, double* matrix, const int* stride,
              int* info);
+void dtrtri_(const char* triangle, const char* diagonal, const int* size, double* matrix,
+             const int* stride, int* info);
 }
 
 namespace trine::kernels {
@@ -25,13 +27,6 @@ constexpr std::size_t kPanelRows = 128;
 constexpr std::size_t kLongPanelRows = 1024;  // of matrices with few columns
 
 int as_int(std::size_t value) { return static_cast<int>(value); }
-
-/// gram [size, size] += panelᵀ · panel, for panel [depth, size]; the lower triangle only. dsyrk does
-/// half the work of a product.
-void add_gram(const double* panel, std::size_t depth, std::size_t size, double* gram) {
-  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, as_int(size), as_int(depth), 1.0, panel,
-              as_int(size), 1.0, gram, as_int(size));
-}
 
 void mirror_lower(std::vector<double>& matrix, std::size_t size) {
   for (std::size_t row = 0; row < size; ++row) {
@@ -45,7 +40,9 @@ void mirror_lower(std::vector<double>& matrix, std::size_t size) {
 std::vector<double> gram(const std::vector<double>& values, std::size_t rows,
                          std::size_t cols) {
   std::vector<double> product(cols * cols);
-  add_gram(values.data(), rows, cols, product.data());
+  // dsyrk does half the work of a product.
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, as_int(cols), as_int(rows), 1.0,
+              values.data(), as_int(cols), 0.0, product.data(), as_int(cols));
   mirror_lower(product, cols);
   return product;
 }
@@ -71,16 +68,23 @@ void orthonormalize_by_eigen(std::vector<double>& values, std::size_t rows, std:
   values = std::move(result);
 }
 
+/// Replaces a Gram matrix by its Cholesky factor; false when what it was made of depends on each
+/// other too much for Cholesky QR.
+bool is_well_conditioned(std::vector<double>& gram, std::size_t size) {
+  double largest = 0.0;
+  for (std::size_t i = 0; i < size; ++i) largest = std::max(largest, gram[i * size + i]);
+  if (!(largest > 0.0) || !cholesky(gram, size)) return false;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (gram[i * size + i] < 1e-6 * std::sqrt(largest)) return false;
+  }
+  return true;
+}
+
 /// One pass of Cholesky QR; false when the columns depend on each other too much for it.
 bool orthonormalize_by_cholesky(std::vector<double>& values, std::size_t rows, std::size_t cols,
                                 int threads) {
   std::vector<double> factor = gram(values, rows, cols);
-  double largest = 0.0;
-  for (std::size_t i = 0; i < cols; ++i) largest = std::max(largest, factor[i * cols + i]);
-  if (!(largest > 0.0) || !cholesky(factor, cols)) return false;
-  for (std::size_t i = 0; i < cols; ++i) {
-    if (factor[i * cols + i] < 1e-6 * std::sqrt(largest)) return false;
-  }
+  if (!is_well_conditioned(factor, cols)) return false;
   const std::size_t panels = (rows + kLongPanelRows - 1) / kLongPanelRows;
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
   for (std::size_t panel = 0; panel < panels; ++panel) {
@@ -115,6 +119,17 @@ void multiply_parallel(const ProductShape& shape, Operand left, Operand right,
   }
 }
 
+std::vector<float> turned(const std::vector<float>& values, std::size_t rows) {
+  const std::size_t cols = values.size() / rows;
+  std::vector<float> result(values.size());
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t col = 0; col < cols; ++col) {
+      result[col * rows + row] = values[row * cols + col];
+    }
+  }
+  return result;
+}
+
 std::vector<double> gram_matrix(std::span<const float> values, std::size_t rows,
                                 std::size_t cols, Transposed transposed) {
   check(values.size() == rows * cols, "gram_matrix: the values are not rows · cols");
@@ -131,10 +146,12 @@ std::vector<double> gram_matrix(std::span<const float> values, std::size_t rows,
     } else {
       for (std::size_t row = 0; row < rows; ++row) {
         const float* part = values.data() + row * cols + first;
-        for (std::size_t i = 0; i < count; ++i) panel[i * size + row] = part[i];
+        std::copy_n(part, count, panel.data() + row * count);
       }
     }
-    add_gram(panel.data(), count, size, product.data());
+    cblas_dsyrk(CblasRowMajor, CblasLower, of_columns ? CblasTrans : CblasNoTrans, as_int(size),
+                as_int(count), 1.0, panel.data(), as_int(of_columns ? size : count), 1.0,
+                product.data(), as_int(size));
   }
   mirror_lower(product, size);
   return product;
@@ -151,6 +168,36 @@ void orthonormalize(std::vector<float>& values, std::size_t rows, std::size_t co
   }
   std::transform(wide.begin(), wide.end(), values.begin(),
                  [](double value) { return static_cast<float>(value); });
+}
+
+void orthonormalize_rows(std::vector<float>& values, std::size_t rows, std::size_t cols,
+                         int threads) {
+  stay_on_calling_thread();
+  std::vector<float> product(values.size());
+  for (int pass = 0; pass < 2; ++pass) {
+    std::vector<double> factor = gram_matrix(values, rows, cols, Transposed::kNo);
+    if (!is_well_conditioned(factor, rows)) {
+      std::vector<float> columns = turned(values, rows);
+      orthonormalize(columns, cols, rows, threads);
+      values = turned(columns, cols);
+      return;
+    }
+    int info = 0;
+    const int n = as_int(rows);
+    dtrtri_("U", "N", &n, factor.data(), &n, &info);  // ours is row-major: lower
+    check(info == 0, "orthonormalize_rows: the factor has a zero on its diagonal");
+    const std::vector<float> inverse(factor.begin(), factor.end());
+    const std::size_t panels = (cols + kLongPanelRows - 1) / kLongPanelRows;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (std::size_t panel = 0; panel < panels; ++panel) {
+      const std::size_t first = panel * kLongPanelRows;
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n,
+                  as_int(std::min(kLongPanelRows, cols - first)), n, 1.0f, inverse.data(), n,
+                  values.data() + first, as_int(cols), 0.0f, product.data() + first,
+                  as_int(cols));
+    }
+    values.swap(product);
+  }
 }
 
 Eigen symmetric_eigen(std::vector<double> matrix, std::size_t size) {

@@ -30,6 +30,9 @@ struct Accumulation {
 void multiply_parallel(const ProductShape& shape, Operand left, Operand right,
                        Accumulation accumulation, Product product, int threads);
 
+/// values [rows, cols] as [cols, rows].
+[[nodiscard]] std::vector<float> turned(const std::vector<float>& values, std::size_t rows);
+
 /// The products of all rows of `values` [rows, cols] with each other, values · valuesᵀ [rows, rows];
 /// with kYes those of all columns, valuesᵀ · values [cols, cols]. Summed in double on the calling
 /// thread, so it does not depend on any number of threads. Extra memory: a panel of 1024 rows or
@@ -42,6 +45,10 @@ void multiply_parallel(const ProductShape& shape, Operand left, Operand right,
 /// working precision become zero. The triangular solves are divided among `threads`.
 void orthonormalize(std::vector<float>& values, std::size_t rows, std::size_t cols,
                     int threads);
+
+/// The same for the rows of `values` [rows, cols], for few long ones. The basis is exact to fp32.
+void orthonormalize_rows(std::vector<float>& values, std::size_t rows, std::size_t cols,
+                         int threads);
 
 /// Eigenvalues, ascending, of a symmetric matrix [size, size]; row i of `vectors` becomes the
 /// eigenvector of values[i].

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <vector>
 
 #include "compress/quantizers/quantizer.h"
@@ -90,6 +91,67 @@ TEST(Hqq, MatchesThePublishedLoopWhereTheShrinkFires) {
   const Transcription expected(values, 2);
   EXPECT_TRUE(expected.shrink_fired);
   expect_same(values, 2, expected);
+}
+
+/// Steps until nothing changes, at most 20, for each group apart: what the quantizer promises.
+std::vector<double> settled_zeros(const std::vector<float>& values, std::size_t cols,
+                                  std::size_t group_size, int bits) {
+  const double most = std::pow(2.0, bits) - 1.0;
+  std::vector<double> zeros;
+  for (std::size_t row = 0; row < values.size() / cols; ++row) {
+    for (std::size_t first = 0; first < cols; first += group_size) {
+      const std::span group(values.data() + row * cols + first,
+                            std::min(group_size, cols - first));
+      const auto [low, high] = std::minmax_element(group.begin(), group.end());
+      const double inverse = most / (static_cast<double>(*high) - *low);
+      double zero = -*low * inverse;
+      for (int step = 0; step < 20; ++step) {
+        double sum = 0.0;
+        for (const float value : group) {
+          sum +=
+              std::clamp(std::nearbyint(value * inverse + zero), 0.0, most) - value * inverse;
+        }
+        zero = sum / static_cast<double>(group.size());
+      }
+      zeros.push_back(zero);
+    }
+  }
+  return zeros;
+}
+
+/// Short last groups, and numbers of groups that are no multiple of those worked on together.
+TEST(Hqq, SettlesGroupsOfEverySizeAndNumber) {
+  for (const std::size_t group_size : {32u, 64u, 128u}) {
+    for (const std::size_t cols : {group_size, 3 * group_size + 5, 17 * group_size + 31}) {
+      const auto values = testing_support::random_normal(3 * cols, cols, 0.02);
+      const auto expected = settled_zeros(values, cols, group_size, 3);
+      const auto matrix = quantizer_named("hqq").value()->quantize(
+          {3, cols, values}, {.bits = 3, .group_size = group_size});
+      ASSERT_TRUE(matrix) << matrix.error().message;
+      ASSERT_EQ(matrix->zeros.size(), expected.size());
+      std::size_t far = 0;  // fp32 against double: one code on the other side of an edge
+      for (std::size_t g = 0; g < expected.size(); ++g) {
+        // fp16 keeps zeros below 8 to 2^-9.
+        far += std::abs(matrix->zeros[g] - expected[g]) > std::ldexp(1.0, -8) ? 1u : 0u;
+      }
+      EXPECT_LE(far, expected.size() / 50) << group_size << ' ' << cols;
+    }
+  }
+}
+
+/// Two steps from where another pass ended: for the same weights nothing is left to do.
+TEST(Hqq, StaysWhereItsStartHasSettled) {
+  const auto values = testing_support::random_normal(8 * 512, 25, 0.02);
+  const auto quantizer = quantizer_named("hqq").value();
+  const auto first = quantizer->quantize({8, 512, values}, {.bits = 3}).value();
+  const auto again =
+      quantizer->quantize({8, 512, values}, {.bits = 3, .start = &first}).value();
+  EXPECT_EQ(first.scales, again.scales);
+  std::size_t moved = 0;  // fp16 rounding of a start may push a weight over an edge
+  for (std::size_t g = 0; g < first.zeros.size(); ++g) {
+    moved += first.zeros[g] != again.zeros[g] ? 1u : 0u;
+  }
+  EXPECT_LE(moved, first.zeros.size() / 20);
 }
 
 TEST(Hqq, IsBetterThanRtnOnNormalWeights) {
