@@ -74,7 +74,8 @@ struct KernelTable {
                         const PreparedInputs& inputs, const OutputRows& output) noexcept;
 
   /// output[t, o] += Σ_j left(j, o) · projected[t · rank + j]: the epilogue of a compensator.
-  /// `left` is packed [rank, out_features]; o runs over `outputs`, whole groups of it.
+  /// `left` is packed [rank, out_features]; o runs over `outputs`, whole groups of it. Wide tables
+  /// round scale · projected, per group and 256 ranks, to 1/32638 of the largest of them.
   void (*add_low_rank)(const PackedMatrixView& left, GroupRange outputs, const float* projected,
                        std::size_t num_tokens, const OutputRows& output) noexcept;
 

@@ -1,11 +1,15 @@
 #include "runtime/linear.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <deque>
+#include <limits>
 #include <map>
 #include <vector>
 
 #include "kernels/linalg/blas.h"
+#include "runtime/index_runs.h"
 
 namespace trine::runtime {
 namespace {
@@ -15,6 +19,9 @@ using kernels::KernelTable;
 /// Outputs per task. At 4096 inputs and 3 bits a task is 115 kB of packed weights, and widened
 /// to fp32 it is 1 MB: both fit the L2 cache of one core.
 constexpr std::size_t kTaskRows = 64;
+
+/// Row blocks of a right factor per task: the kernels run two to four together.
+constexpr std::size_t kLeastProjectionBlocks = 2, kMostProjectionBlocks = 4;
 
 /// Up to this many tokens a dot product per output beats widening a panel for OpenBLAS.
 constexpr std::size_t kMostDotTokens = 3;
@@ -30,20 +37,50 @@ struct Inputs {
   std::map<std::size_t, kernels::PreparedInputs> prepared{};  ///< by group_size
 };
 
+/// The right factor of one call. Rows of its matrix need it only after their own product, so that
+/// it holds nobody up: its tasks are taken first, by the time it is asked for it is there.
+class Projection {
+ public:
+  Projection(const LowRankView& low_rank, const Inputs& inputs)
+      : low_rank_(low_rank),
+        inputs_(inputs),
+        outputs_(inputs.num_tokens * low_rank.rank),
+        blocks_left_((low_rank.rank + kBlockRows - 1) / kBlockRows) {}
+
+  [[nodiscard]] const LowRankView& low_rank() const noexcept { return low_rank_; }
+  [[nodiscard]] const Inputs& inputs() const noexcept { return inputs_; }
+  [[nodiscard]] float* outputs() noexcept { return outputs_.data(); }
+
+  void finish(std::size_t num_blocks) noexcept {
+    if (blocks_left_.fetch_sub(num_blocks, std::memory_order_acq_rel) == num_blocks) {
+      blocks_left_.notify_all();
+    }
+  }
+
+  /// right · inputs, [tokens, rank], once all of it is there.
+  [[nodiscard]] const float* await() const noexcept {
+    std::size_t left = blocks_left_.load(std::memory_order_acquire);
+    while (left > 0) {
+      blocks_left_.wait(left, std::memory_order_acquire);
+      left = blocks_left_.load(std::memory_order_acquire);
+    }
+    return outputs_.data();
+  }
+
+ private:
+  const LowRankView& low_rank_;
+  const Inputs& inputs_;
+  std::vector<float> outputs_;
+  std::atomic<std::size_t> blocks_left_;
+};
+
 /// Some rows of one call's matrix.
 struct Task {
   const LinearCall* call;
   const Inputs* inputs;
   std::size_t first_row;
   std::size_t num_rows;
-  float* projected;  ///< right · inputs of a compensator, [tokens, rank]; null without one
-};
-
-/// The right factor of one call, applied before its matrix.
-struct Projection {
-  const LowRankView* low_rank;
-  const Inputs* inputs;
-  std::vector<float> outputs{};  ///< [tokens, rank]
+  const Projection* projection;  ///< null without a compensator
 };
 
 std::size_t bytes_of(const FactorView& factor) {
@@ -64,39 +101,49 @@ void multiply_packed(const KernelTable& table, const PackedMatrixView& matrix, c
                       {task.call->output, matrix.layout.out_features});
 }
 
-/// projection.outputs[token, rank row] for some tokens; one task is kBlockRows of the rank.
-void project(const KernelTable& table, Projection& projection, std::size_t row_block) {
-  const Inputs& inputs = *projection.inputs;
-  const std::size_t rank = projection.low_rank->rank;
-  const FactorView& right = projection.low_rank->right;
-  if (const auto* packed = std::get_if<PackedMatrixView>(&right)) {
-    return table.packed_matmul(*packed, {row_block, row_block + 1},
-                               inputs.prepared.at(packed->layout.group_size),
-                               {projection.outputs.data(), rank});
-  }
-  const std::size_t width = inputs.in_features;
-  const std::uint8_t* rows = std::get<TensorView>(right).bytes.data();
-  const std::size_t last = std::min((row_block + 1) * kBlockRows, rank);
-  for (std::size_t row = row_block * kBlockRows; row < last; ++row) {
-    for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
-      projection.outputs[token * rank + row] =
-          table.dot_f16(rows + row * width * 2, inputs.values + token * width, width);
+/// Some row blocks of a right factor.
+struct ProjectionTask {
+  Projection* projection;
+  kernels::RowBlockRange blocks;
+};
+
+/// outputs[token, rank row] of the task's row blocks.
+void project(const KernelTable& table, const ProjectionTask& task) {
+  const Inputs& inputs = task.projection->inputs();
+  const LowRankView& low_rank = task.projection->low_rank();
+  float* outputs = task.projection->outputs();
+  if (const auto* packed = std::get_if<PackedMatrixView>(&low_rank.right)) {
+    table.packed_matmul(*packed, task.blocks, inputs.prepared.at(packed->layout.group_size),
+                        {outputs, low_rank.rank});
+  } else {
+    const std::size_t width = inputs.in_features;
+    const std::uint8_t* rows = std::get<TensorView>(low_rank.right).bytes.data();
+    const std::size_t last = std::min(task.blocks.end * kBlockRows, low_rank.rank);
+    for (std::size_t row = task.blocks.begin * kBlockRows; row < last; ++row) {
+      for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
+        outputs[token * low_rank.rank + row] =
+            table.dot_f16(rows + row * width * 2, inputs.values + token * width, width);
+      }
     }
   }
+  task.projection->finish(task.blocks.end - task.blocks.begin);
+}
+
+/// The groups of a packed left factor that a task's outputs lie in.
+kernels::GroupRange groups_of(const PackedLayout& left, const Task& task) {
+  const std::size_t last = task.first_row + task.num_rows;
+  return {task.first_row / left.group_size, (last + left.group_size - 1) / left.group_size};
 }
 
 /// Adds left · projected to the task's outputs.
 void add_low_rank(Compute& compute, const LowRankView& low_rank, const Task& task,
                   const Inputs& inputs) {
+  const float* projected = task.projection->await();
   const std::size_t width = task.call->linear->out_features();
   const kernels::OutputRows output{task.call->output, width};
   if (const auto* packed = std::get_if<PackedMatrixView>(&low_rank.left)) {
-    const std::size_t group_size = packed->layout.group_size;
-    const std::size_t last = task.first_row + task.num_rows;
-    const kernels::GroupRange groups{task.first_row / group_size,
-                                     (last + group_size - 1) / group_size};
-    return compute.kernels().add_low_rank(*packed, groups, task.projected, inputs.num_tokens,
-                                          output);
+    return compute.kernels().add_low_rank(*packed, groups_of(packed->layout, task), projected,
+                                          inputs.num_tokens, output);
   }
   const std::uint8_t* rows = std::get<TensorView>(low_rank.left).bytes.data();
   float* weights = compute.thread_scratch(task.num_rows);
@@ -104,7 +151,7 @@ void add_low_rank(Compute& compute, const LowRankView& low_rank, const Task& tas
     compute.kernels().widen_f16(rows + (row * width + task.first_row) * 2, weights,
                                 task.num_rows);
     for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
-      const float factor = task.projected[token * low_rank.rank + row];
+      const float factor = projected[token * low_rank.rank + row];
       float* target = output.data + token * width + task.first_row;
       for (std::size_t i = 0; i < task.num_rows; ++i) target[i] += factor * weights[i];
     }
@@ -215,8 +262,8 @@ void run_task(Compute& compute, const Task& task) {
   const Inputs& inputs = *task.inputs;
   const models::WeightView& weight = task.call->linear->weight();
   if (const PackedMatrixView* packed = models::codes_of(weight)) {
-    multiply_packed(compute.kernels(), *packed, task, inputs);
     const LowRankView* low_rank = models::low_rank_of(weight);
+    multiply_packed(compute.kernels(), *packed, task, inputs);
     if (low_rank != nullptr) add_low_rank(compute, *low_rank, task, inputs);
   } else if (const auto* reader = std::get_if<std::shared_ptr<const RowReader>>(&weight)) {
     multiply_encoded(compute, **reader, task, inputs);
@@ -226,6 +273,19 @@ void run_task(Compute& compute, const Task& task) {
   add_bias(task, inputs);
 }
 
+/// The tasks of a run that are taken together with its first one. For one token all rows of a packed
+/// matrix are: the more of them a kernel is given, the longer the runs of memory it reads.
+Task joined(std::span<const Task> tasks) {
+  Task first = tasks.front();
+  const bool is_packed = models::codes_of(first.call->linear->weight()) != nullptr;
+  if (!is_packed || first.inputs->num_tokens > 1) return first;
+  for (const Task& task : tasks.subspan(1)) {
+    if (task.call != first.call) break;
+    first.num_rows += task.num_rows;
+  }
+  return first;
+}
+
 /// One token's inputs to be prepared in groups of one size.
 struct PrepareTask {
   const Inputs* inputs;
@@ -233,13 +293,12 @@ struct PrepareTask {
   std::size_t token;
 };
 
-/// Everything one call of multiply() does, in the order of its three steps.
+/// Everything one call of multiply() does.
 struct Work {
-  std::vector<Inputs> inputs{};        ///< by batch
-  std::vector<PrepareTask> prepare{};  ///< first
-  std::vector<Projection>
-      projections{};          ///< then, one per call, without a compensator for some
-  std::vector<Task> tasks{};  ///< last
+  std::vector<Inputs> inputs{};          ///< by batch
+  std::deque<Projection> projections{};  ///< one per call with a compensator
+  std::vector<PrepareTask> prepare{};    ///< first, all of it
+  std::vector<Task> tasks{};             ///< last, after the projections
   std::size_t multiplications = 0;
 };
 
@@ -268,25 +327,23 @@ void reserve_prepared(Compute& compute, std::span<const LinearCall> calls, std::
   }
 }
 
-/// Adds a call's projection and its tasks; room for the projection was reserved.
+/// Adds a call's projection and its tasks.
 void add_call(const LinearCall& call, const Inputs& inputs, Work& work) {
   const LowRankView* low_rank = models::low_rank_of(call.linear->weight());
-  Projection& projection = work.projections.emplace_back(Projection{low_rank, &inputs});
-  if (low_rank != nullptr) projection.outputs.resize(inputs.num_tokens * low_rank->rank);
-  float* projected = low_rank == nullptr ? nullptr : projection.outputs.data();
+  const Projection* projection = nullptr;
+  if (low_rank != nullptr) projection = &work.projections.emplace_back(*low_rank, inputs);
   const std::size_t rows = call.linear->out_features();
   for (std::size_t first = 0; first < rows; first += kTaskRows) {
-    work.tasks.push_back({&call, &inputs, first, std::min(kTaskRows, rows - first), projected});
+    work.tasks.push_back(
+        {&call, &inputs, first, std::min(kTaskRows, rows - first), projection});
   }
   work.multiplications += rows * inputs.in_features * inputs.num_tokens;
 }
 
 Work work_of(Compute& compute, std::span<const LinearBatch> batches) {
   Work work;
-  std::size_t num_calls = 0, slot = 0;
-  for (const LinearBatch& batch : batches) num_calls += batch.calls.size();
-  work.inputs.reserve(batches.size());  // others point into both
-  work.projections.reserve(num_calls);
+  std::size_t slot = 0;
+  work.inputs.reserve(batches.size());  // others point into it
   for (const LinearBatch& batch : batches) {
     if (batch.num_tokens == 0 || batch.calls.empty()) continue;
     Inputs& inputs = work.inputs.emplace_back(
@@ -312,17 +369,15 @@ void prepare(const Compute& compute, const PrepareTask& task) {
                                   task.group_size, prepared.num_digits, target);
 }
 
-struct ProjectionTask {
-  Projection* projection;
-  std::size_t row_block;
-};
-
-std::vector<ProjectionTask> divide(std::vector<Projection>& projections) {
+std::vector<ProjectionTask> divide(std::deque<Projection>& projections, int threads) {
   std::vector<ProjectionTask> tasks;
+  const auto parts = static_cast<std::size_t>(threads);
   for (Projection& projection : projections) {
-    if (projection.low_rank == nullptr) continue;
-    for (std::size_t row = 0; row < projection.low_rank->rank; row += kBlockRows) {
-      tasks.push_back({&projection, row / kBlockRows});
+    const std::size_t blocks = (projection.low_rank().rank + kBlockRows - 1) / kBlockRows;
+    const std::size_t step =
+        std::clamp((blocks + parts - 1) / parts, kLeastProjectionBlocks, kMostProjectionBlocks);
+    for (std::size_t first = 0; first < blocks; first += step) {
+      tasks.push_back({&projection, {first, std::min(first + step, blocks)}});
     }
   }
   return tasks;
@@ -379,8 +434,11 @@ void multiply(Compute& compute, std::span<const LinearBatch> batches) {
     }
   }
   Work work = work_of(compute, batches);
-  const std::vector<ProjectionTask> projection_tasks = divide(work.projections);
-#pragma omp parallel num_threads(compute.threads_for(work.multiplications))
+  const int threads = compute.threads_for(work.multiplications);
+  const std::vector<ProjectionTask> projection_tasks = divide(work.projections, threads);
+  IndexRuns projection_runs(projection_tasks.size(), threads, 1);
+  IndexRuns task_runs(work.tasks.size(), threads, std::numeric_limits<std::size_t>::max());
+#pragma omp parallel num_threads(threads)
   {
     if (!work.prepare.empty()) {
 #pragma omp for schedule(static)
@@ -388,16 +446,16 @@ void multiply(Compute& compute, std::span<const LinearBatch> batches) {
         prepare(compute, work.prepare[index]);
       }
     }
-    if (!projection_tasks.empty()) {
-#pragma omp for schedule(dynamic)
-      for (std::size_t index = 0; index < projection_tasks.size(); ++index) {
-        const ProjectionTask& task = projection_tasks[index];
-        project(compute.kernels(), *task.projection, task.row_block);
-      }
+    // No barrier in between: whoever took a projection finishes it without waiting for anybody.
+    for (auto run = projection_runs.take(); run.begin < run.end; run = projection_runs.take()) {
+      project(compute.kernels(), projection_tasks[run.begin]);
     }
-#pragma omp for schedule(dynamic)
-    for (std::size_t index = 0; index < work.tasks.size(); ++index) {
-      run_task(compute, work.tasks[index]);
+    for (auto run = task_runs.take(); run.begin < run.end; run = task_runs.take()) {
+      for (std::size_t index = run.begin; index < run.end;) {
+        const Task task = joined(std::span(work.tasks).subspan(index, run.end - index));
+        run_task(compute, task);
+        index += (task.num_rows + kTaskRows - 1) / kTaskRows;
+      }
     }
   }
 }

@@ -51,11 +51,44 @@ class AddLowRank : public testing::TestWithParam<std::tuple<const KernelTable*, 
   }
 };
 
+/// The exact output, and by how much it may be missed.
+struct Expected {
+  double value = 0.0, tolerance = 0.0;
+};
+
+/// @param weights the factor as fp32, [rank, out_features]
+Expected expected_of(const PackedMatrixView& left, const std::vector<float>& weights,
+                     const float* projected, float before, std::size_t out) {
+  const PackedLayout& layout = left.layout;
+  Expected sum{before, 0.0};
+  double largest = 0.0, centred = 0.0, magnitude = std::abs(double{before});
+  BlockMetadata metadata;
+  for (std::size_t j = 0; j < layout.out_features; ++j) {
+    if (j % kBlockRows == 0) {
+      metadata = read_metadata(left.blocks.data() + j / kBlockRows * layout.row_block_bytes(),
+                               layout, out / layout.group_size);
+    }
+    const double weight = weights[j * layout.in_features + out];
+    const double factor = std::abs(double{metadata.scales[j % kBlockRows]} * projected[j]);
+    sum.value += weight * projected[j];
+    largest = std::max(largest, factor);
+    centred += std::abs(weight / metadata.scales[j % kBlockRows]);
+    // Code and zero may be taken apart; neither is larger than this.
+    magnitude += factor * ((1 << layout.bits) + std::abs(metadata.zeros[j % kBlockRows]));
+  }
+  // scale · projected is rounded to 1/32638 of the largest (kernel_table.h), a hundredth more for the
+  // rounding of its inverse. Sums of up to `rank` fused additions round by 2^-24 of the magnitudes
+  // each, and so does what comes after them.
+  const double roundings = static_cast<double>(layout.out_features) + 8.0;
+  sum.tolerance = 1.01 * largest / 32638.0 * centred + std::ldexp(roundings * magnitude, -24);
+  return sum;
+}
+
 TEST_P(AddLowRank, AgreesWithSumsInDouble) {
   const KernelTable& table = *std::get<0>(GetParam());
   for (const std::size_t out_features : {1u, 64u, 100u, 130u, 200u}) {
-    for (const std::size_t rank : {1u, 8u, 16u, 40u}) {
-      for (const std::size_t tokens : {1u, 3u, 9u}) {
+    for (const std::size_t rank : {1u, 8u, 16u, 40u, 300u}) {
+      for (const std::size_t tokens : {1u, 3u, 16u}) {
         SCOPED_TRACE(testing::Message() << out_features << " outputs, rank " << rank << ", "
                                         << tokens << " tokens");
         const Case made = make(out_features, rank, tokens);
@@ -63,21 +96,43 @@ TEST_P(AddLowRank, AgreesWithSumsInDouble) {
         const auto output = made.run(table, made.layout.num_groups() / 2);
         for (std::size_t at = 0; at < output.size(); ++at) {
           const std::size_t token = at / out_features, out = at % out_features;
-          double expected = made.before[at], magnitude = std::abs(expected);
-          for (std::size_t j = 0; j < rank; ++j) {
-            const double term = static_cast<double>(left[j * out_features + out]) *
-                                made.projected[token * rank + j];
-            expected += term;
-            magnitude += std::abs(term);
-          }
-          // Each of `rank` fused additions and the last one round by 2^-24 of at most the sum of
-          // magnitudes.
-          const double roundings = static_cast<double>(rank + 1);
-          ASSERT_NEAR(output[at], expected, std::ldexp(roundings * magnitude, -24));
+          const Expected expected =
+              expected_of({made.layout, made.blocks}, left,
+                          made.projected.data() + token * rank, made.before[at], out);
+          ASSERT_NEAR(output[at], expected.value, expected.tolerance);
         }
       }
     }
   }
+}
+
+/// The largest sums the integer arithmetic can meet: 256 ranks of full digits and largest codes.
+TEST_P(AddLowRank, ExtremeCodesAndFactorsDoNotOverflow) {
+  const auto& [table, bits, metadata_bits] = GetParam();
+  QuantizedMatrix codes =
+      testing_support::random_quantized(600, 64, bits, kFactorGroupSize, 1, metadata_bits);
+  std::fill(codes.codes.begin(), codes.codes.end(), static_cast<std::uint8_t>((1 << bits) - 1));
+  if (metadata_bits == 16) std::fill(codes.scales.begin(), codes.scales.end(), 0.015625f);
+  const std::vector<std::uint8_t> blocks = pack(codes, 1);
+  const PackedMatrixView left{{600, 64, bits, kFactorGroupSize, metadata_bits}, blocks};
+  const std::vector<float> weights = dequantize(left);
+  for (const float sign : {1.0f, -1.0f}) {
+    const std::vector<float> projected(600, 2.0f * sign);
+    std::vector<float> output(64, 1.0f);
+    table->add_low_rank(left, {0, 1}, projected.data(), 1, {output.data(), 64});
+    for (std::size_t out = 0; out < 64; ++out) {
+      const Expected expected = expected_of(left, weights, projected.data(), 1.0f, out);
+      ASSERT_NEAR(output[out], expected.value, expected.tolerance);
+    }
+  }
+}
+
+/// A token whose projections are all zero, as those of an empty input, adds nothing.
+TEST_P(AddLowRank, NothingProjectedAddsNothing) {
+  const Case made = make(100, 20, 1);
+  Case nothing = made;
+  std::fill(nothing.projected.begin(), nothing.projected.end(), 0.0f);
+  EXPECT_EQ(nothing.run(*std::get<0>(GetParam()), 1), made.before);
 }
 
 TEST_P(AddLowRank, DoesNotDependOnHowOutputsAndTokensAreDivided) {
@@ -112,15 +167,15 @@ TEST_P(AddLowRank, TouchesOnlyItsOutputs) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryIsa, AddLowRank,
-                         testing::Combine(testing::ValuesIn(runnable_tables().begin(),
-                                                            runnable_tables().end()),
-                                          testing::Values(3, 4, 8), testing::Values(16, 8)),
-                         [](const auto& tested) {
-                           return std::string(std::get<0>(tested.param)->name) + "_w" +
-                                  std::to_string(std::get<1>(tested.param)) + "_m" +
-                                  std::to_string(std::get<2>(tested.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    EveryIsa, AddLowRank,
+    testing::Combine(testing::ValuesIn(runnable_tables().begin(), runnable_tables().end()),
+                     testing::Values(2, 3, 4, 5, 6, 8), testing::Values(16, 8)),
+    [](const auto& tested) {
+      return std::string(std::get<0>(tested.param)->name) + "_w" +
+             std::to_string(std::get<1>(tested.param)) + "_m" +
+             std::to_string(std::get<2>(tested.param));
+    });
 
 }  // namespace
 }  // namespace trine::kernels

@@ -70,10 +70,10 @@ class PackedMatmul
 TEST_P(PackedMatmul, AgreesWithScalar) {
   const auto& [table, bits, group_size, metadata_bits] = GetParam();
   const KernelTable& scalar = *runnable_tables().front();
-  // Ragged rows and columns, one and several row blocks and groups, every token tile and its rest.
+  // Ragged rows and columns, one to ten row blocks and groups, every token tile and its rest.
   const std::vector<Shape> shapes = {
-      {16, 64, 1},  {1, 1, 1},    {17, 33, 2},    {40, 130, 3},   {31, 257, 4},
-      {64, 384, 5}, {33, 160, 9}, {48, 1200, 16}, {100, 2100, 1}, {150, 1100, 12}};
+      {16, 64, 1},  {1, 1, 1},      {17, 33, 2},    {40, 130, 3},    {31, 257, 4}, {64, 384, 5},
+      {33, 160, 9}, {48, 1200, 16}, {100, 2100, 1}, {150, 1100, 12}, {220, 70, 1}};
   for (const int num_digits : {1, 2})
     for (const Shape& shape : shapes) {
       SCOPED_TRACE(testing::Message()

@@ -106,26 +106,34 @@ struct Metadata {
   __m256 scales, zeros;
 };
 
+/// Eight scales and eight zeros in fp16 of a line of sixteen each.
+TRINE_INLINE_AVX2 Metadata load_halves(const std::uint8_t* line, std::size_t half) noexcept {
+  const auto* scales = reinterpret_cast<const __m128i*>(line + 2 * half * kHalfRows);
+  const auto* zeros =
+      reinterpret_cast<const __m128i*>(line + 2 * (kBlockRows + half * kHalfRows));
+  return {_mm256_cvtph_ps(_mm_loadu_si128(scales)), _mm256_cvtph_ps(_mm_loadu_si128(zeros))};
+}
+
+/// Eight scales and eight zeros in bytes, whose factors begin the row block.
+TRINE_INLINE_AVX2 Metadata load_bytes(const std::uint8_t* row_block, const std::uint8_t* source,
+                                      std::size_t half, float middle) noexcept {
+  const auto* scales = reinterpret_cast<const __m128i*>(source + half * kHalfRows);
+  const auto* zeros = reinterpret_cast<const __m128i*>(source + kBlockRows + half * kHalfRows);
+  const Metadata rows = load_halves(row_block, half);
+  const __m256 steps = _mm256_sub_ps(
+      _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(zeros))), _mm256_set1_ps(128.0f));
+  return {_mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(scales))),
+                        rows.scales),
+          _mm256_fmadd_ps(steps, rows.zeros, _mm256_set1_ps(middle))};
+}
+
 /// Scales and zeros of eight outputs for one group.
 TRINE_INLINE_AVX2 Metadata load_metadata(const std::uint8_t* row_block,
                                          const PackedLayout& layout, std::size_t group,
                                          std::size_t half) noexcept {
   const std::uint8_t* source = row_block + layout.metadata_offset(group);
-  const bool is_wide = layout.metadata_bits == 16;
-  const auto halves = [&](std::size_t offset) TRINE_TARGET_AVX2 {
-    const auto* at = reinterpret_cast<const __m128i*>((is_wide ? source : row_block) +
-                                                      2 * (offset + half * kHalfRows));
-    return _mm256_cvtph_ps(_mm_loadu_si128(at));
-  };
-  const __m256 first = halves(0), second = halves(kBlockRows);
-  if (is_wide) return {first, second};
-  const auto bytes = [&](std::size_t offset) TRINE_TARGET_AVX2 {
-    const auto* at = reinterpret_cast<const __m128i*>(source + offset + half * kHalfRows);
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(at)));
-  };
-  const __m256 steps = _mm256_sub_ps(bytes(kBlockRows), _mm256_set1_ps(128.0f));
-  return {_mm256_mul_ps(bytes(0), first),
-          _mm256_fmadd_ps(steps, second, _mm256_set1_ps(middle_code(layout.bits)))};
+  if (layout.metadata_bits == 16) return load_halves(source, half);
+  return load_bytes(row_block, source, half, middle_code(layout.bits));
 }
 
 }  // namespace trine::kernels::avx2

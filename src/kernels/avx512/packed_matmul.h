@@ -8,4 +8,8 @@ namespace trine::kernels::avx512 {
 void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
                    const PreparedInputs& inputs, const OutputRows& output) noexcept;
 
+/// KernelTable::add_low_rank; scale · projected is rounded to two digits.
+void add_low_rank(const PackedMatrixView& left, GroupRange outputs, const float* projected,
+                  std::size_t num_tokens, const OutputRows& output) noexcept;
+
 }  // namespace trine::kernels::avx512

@@ -1,13 +1,15 @@
 // Packed weights times several tokens' digits with VNNI: codes of two row blocks and some thousand
 // inputs are unpacked once, a byte each, then multiplied by tile after tile of tokens. The sums of
 // a tile fill sixteen registers, so a broadcast digit feeds two multiplications and a line of codes
-// eight. Included after avx512/unpack_body.h.
+// eight. The first tile unpacks what it multiplies: masks and shifts run beside vpdpbusd, while on
+// their own they took a twelfth of the time at sixteen tokens. Included after one_token_body.h.
 //
 // With one digit, 256 of 316 operations on the multiplier's ports are vpdpbusd at groups of 64 (81 %
 // of the peak rate at best), with two digits 256 of 280 (91 %): the rest scales the sums.
 
-/// Inputs unpacked at a time: 32 kB of codes for two row blocks.
-constexpr std::size_t kRunInputs = 1024;
+/// Inputs unpacked at a time: 64 kB of codes for two row blocks. 1024 and 2048 are alike on one core and
+/// better than fewer, on two cores 2048 is better.
+constexpr std::size_t kRunInputs = 2048;
 constexpr std::size_t kMostRunGroups = kRunInputs / kChunkInputs;
 constexpr std::size_t kPanelBlocks = 2;
 
@@ -50,10 +52,67 @@ TRINE_TARGET_AVX512 void unpack_run(const std::uint8_t* row_block, const PackedL
   }
 }
 
+/// The bit at which placed() leaves an operand.
+template <int kBits>
+constexpr unsigned place_of(std::size_t index) noexcept {
+  const bool is_odd = index % 2 == 1;
+  if (kBits == 2) return static_cast<unsigned>(2 * (index % 4));
+  if (kBits == 3) return index == 6 ? 4 : index == 7 ? 5 : is_odd ? 3 : 0;
+  return kBits == 4 && is_odd ? 4 : 0;
+}
+
+/// Codes, scales and zeros from the panel, filled before.
+struct FromPanel {
+  const Panel& panel;
+
+  TRINE_INLINE_AVX512 void enter_group(std::size_t /*index*/) noexcept {}
+
+  /// @param at of the operand in the panel
+  TRINE_INLINE_AVX512 __m512i operand(std::size_t block, std::size_t /*chunk*/,
+                                      std::size_t /*index*/, std::size_t at) const noexcept {
+    return load(panel.codes[block] + at);
+  }
+};
+
+/// Codes, scales and zeros of kPanelBlocks row blocks as they are stored, put into the panel on
+/// their way.
+template <int kBits, bool kIsWide>
+struct FromBlocks {
+  Panel& panel;
+  const PackedLayout& layout;
+  const std::uint8_t* row_blocks;  ///< the first of them
+  std::size_t first_group;
+  const std::uint8_t* lines = nullptr;  ///< of the group in the first row block
+
+  TRINE_INLINE_AVX512 void enter_group(std::size_t index) noexcept {
+    const std::size_t group = first_group + index;
+    lines = row_blocks + layout.codes_offset(group);
+    const std::size_t place = layout.metadata_offset(group);
+#pragma GCC unroll 2
+    for (std::size_t block = 0; block < kPanelBlocks; ++block) {
+      const std::uint8_t* row_block = row_blocks + block * layout.row_block_bytes();
+      Metadata rows{};
+      if constexpr (!kIsWide) rows = load_halves(row_block);
+      const Metadata metadata =
+          load_metadata<kIsWide>(row_block + place, rows, middle_code(kBits));
+      _mm512_store_ps(panel.scales[block][index], metadata.scales);
+      _mm512_store_ps(panel.zeros[block][index], metadata.zeros);
+    }
+  }
+
+  TRINE_INLINE_AVX512 __m512i operand(std::size_t block, std::size_t chunk, std::size_t index,
+                                      std::size_t at) const noexcept {
+    const std::uint8_t* at_block = lines + block * layout.row_block_bytes();
+    const __m512i codes = _mm512_srli_epi16(
+        placed<kBits>(at_block + chunk * kBits * kLineBytes, index), place_of<kBits>(index));
+    _mm512_store_si512(panel.codes[block] + at, codes);
+    return codes;
+  }
+};
+
 /// Adds the run's groups to the outputs of kTokens tokens; the first run begins at zero.
-template <int kDigits, int kTokens, int kBlocks>
-TRINE_TARGET_AVX512 void multiply_tile(const Panel& panel, const Run& run,
-                                       const TokenInput* tokens,
+template <int kDigits, int kTokens, int kBlocks, class Source>
+TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const TokenInput* tokens,
                                        std::size_t num_rows) noexcept {
   __mmask16 present[kBlocks];
   __m512 outputs[kBlocks][kTokens];
@@ -83,6 +142,7 @@ TRINE_TARGET_AVX512 void multiply_tile(const Panel& panel, const Run& run,
         _mm_prefetch(reinterpret_cast<const char*>(at + run.next_apart), _MM_HINT_T1);
       }
     }
+    source.enter_group(i);
     __m512i sums[kBlocks][kTokens][kDigits];
 #pragma GCC unroll 2
     for (auto& block : sums) {
@@ -92,20 +152,21 @@ TRINE_TARGET_AVX512 void multiply_tile(const Panel& panel, const Run& run,
         for (auto& sum : token) sum = _mm512_setzero_si512();
       }
     }
-    for (std::size_t chunk = 0; chunk < run.group_size; chunk += kChunkInputs) {
+    for (std::size_t chunk = 0; chunk < run.group_size / kChunkInputs; ++chunk) {
       // Unrolled, because g++ 12 moves every sum to another register once per iteration.
 #pragma GCC unroll 8
-      for (std::size_t j = 0; j < kChunkInputs; j += 4, code += kLineBytes) {
+      for (std::size_t j = 0; j < 8; ++j, code += kLineBytes) {
         __m512i q[kBlocks];
 #pragma GCC unroll 2
         for (std::size_t block = 0; block < kBlocks; ++block) {
-          q[block] = load(panel.codes[block] + code);
+          q[block] = source.operand(block, chunk, j, code);
         }
 #pragma GCC unroll 8
         for (std::size_t t = 0; t < kTokens; ++t) {
 #pragma GCC unroll 2
           for (std::size_t d = 0; d < kDigits; ++d) {
-            const __m512i x = four_digits(digits[t] + digit + d * run.group_size + chunk + j);
+            const __m512i x = four_digits(digits[t] + digit + d * run.group_size +
+                                          chunk * kChunkInputs + 4 * j);
 #pragma GCC unroll 2
             for (std::size_t block = 0; block < kBlocks; ++block) {
               sums[block][t][d] = _mm512_dpbusd_epi32(sums[block][t][d], q[block], x);
@@ -118,8 +179,8 @@ TRINE_TARGET_AVX512 void multiply_tile(const Panel& panel, const Run& run,
     const std::size_t group = run.first_group + i;
 #pragma GCC unroll 2
     for (std::size_t block = 0; block < kBlocks; ++block) {
-      const Metadata metadata{_mm512_load_ps(panel.scales[block][i]),
-                              _mm512_load_ps(panel.zeros[block][i])};
+      const Metadata metadata{_mm512_load_ps(source.panel.scales[block][i]),
+                              _mm512_load_ps(source.panel.zeros[block][i])};
 #pragma GCC unroll 8
       for (std::size_t t = 0; t < kTokens; ++t) {
         __m512i total = sums[block][t][0];
@@ -148,13 +209,13 @@ void multiply_tokens(const Panel& panel, const Run& run, const TokenInput* token
   while (count > 0) {
     std::size_t tile = kTile;
     if (count >= kTile) {
-      multiply_tile<kDigits, kTile, kBlocks>(panel, run, tokens, num_rows);
+      multiply_tile<kDigits, kTile, kBlocks>(FromPanel{panel}, run, tokens, num_rows);
     } else if (count >= kTile / 2) {
       tile = kTile / 2;
-      multiply_tile<kDigits, kTile / 2, kBlocks>(panel, run, tokens, num_rows);
+      multiply_tile<kDigits, kTile / 2, kBlocks>(FromPanel{panel}, run, tokens, num_rows);
     } else {
       tile = 1;
-      multiply_tile<kDigits, 1, kBlocks>(panel, run, tokens, num_rows);
+      multiply_tile<kDigits, 1, kBlocks>(FromPanel{panel}, run, tokens, num_rows);
     }
     tokens += tile;
     count -= tile;

@@ -23,8 +23,9 @@ namespace trine::kernels::avx512vnni {
 namespace {
 
 #include "kernels/avx512/unpack_body.h"
-#include "kernels/avx512vnni/many_tokens_body.h"
 #include "kernels/avx512vnni/one_token_body.h"
+// After the operands that it shares.
+#include "kernels/avx512vnni/many_tokens_body.h"
 
 /// One call of KernelTable::packed_matmul.
 struct Call {
@@ -34,21 +35,26 @@ struct Call {
   const OutputRows& output;
 };
 
+/// The row blocks from `index` on, kBlocks parts side by side: each is one long run of memory, and
+/// the processor's prefetcher follows few long runs better than many short ones.
+template <int kBits, int kChunks, bool kIsWide, int kDigits, int kBlocks>
+std::size_t multiply_parts(const Call& call, std::size_t index) noexcept {
+  const std::size_t part = (call.rows.end - index) / kBlocks;
+  for (std::size_t i = 0; i < part; ++i) {
+    const RowBlock row_block = row_block_of(call.matrix, index + i);
+    multiply_one<kBits, kChunks, kIsWide, kDigits, kBlocks>(
+        {row_block.blocks, part, row_block.num_rows}, call.matrix.layout,
+        token_input(call.matrix.layout, call.inputs, call.output, 0, index + i));
+  }
+  return index + kBlocks * part;
+}
+
 template <int kBits, int kChunks, bool kIsWide, int kDigits>
 void multiply_one_token(const Call& call) noexcept {
-  constexpr std::size_t kTogether = 4;
-  const PackedLayout& layout = call.matrix.layout;
-  for (std::size_t index = call.rows.begin; index < call.rows.end;) {
-    const RowBlock row_block = row_block_of(call.matrix, index);
-    const TokenInput token = token_input(layout, call.inputs, call.output, 0, index);
-    if (call.rows.end - index >= kTogether) {
-      multiply_one<kBits, kChunks, kIsWide, kDigits, kTogether>(row_block, layout, token);
-      index += kTogether;
-    } else {
-      multiply_one<kBits, kChunks, kIsWide, kDigits, 1>(row_block, layout, token);
-      index += 1;
-    }
-  }
+  std::size_t index = call.rows.begin;
+  index = multiply_parts<kBits, kChunks, kIsWide, kDigits, 4>(call, index);
+  index = multiply_parts<kBits, kChunks, kIsWide, kDigits, 2>(call, index);
+  multiply_parts<kBits, kChunks, kIsWide, kDigits, 1>(call, index);
 }
 
 /// The run's groups of one or two row blocks for all tokens.
@@ -58,12 +64,24 @@ void multiply_run(const Call& call, std::size_t index, std::size_t num_blocks, c
   constexpr std::size_t kTile = 8 / kDigits;
   const PackedLayout& layout = call.matrix.layout;
   const RowBlock row_block = row_block_of(call.matrix, index);
-  for (std::size_t block = 0; block < num_blocks; ++block) {
-    unpack_run<kBits, kIsWide>(row_block.blocks + block * layout.row_block_bytes(), layout, run,
-                               panel, block);
-  }
   Run tile_run = run;
-  for (std::size_t token = 0; token < call.inputs.num_tokens; token += kTile) {
+  std::size_t first = 0;
+  if (num_blocks == kPanelBlocks && call.inputs.num_tokens >= kTile) {
+    TokenInput tokens[kTile];
+    for (std::size_t t = 0; t < kTile; ++t) {
+      tokens[t] = token_input(layout, call.inputs, call.output, t, index);
+    }
+    const FromBlocks<kBits, kIsWide> blocks{panel, layout, row_block.blocks, run.first_group};
+    multiply_tile<kDigits, kTile, kPanelBlocks>(blocks, run, tokens, row_block.num_rows);
+    tile_run.next = nullptr;  // asked for once
+    first = kTile;
+  } else {
+    for (std::size_t block = 0; block < num_blocks; ++block) {
+      unpack_run<kBits, kIsWide>(row_block.blocks + block * layout.row_block_bytes(), layout,
+                                 run, panel, block);
+    }
+  }
+  for (std::size_t token = first; token < call.inputs.num_tokens; token += kTile) {
     const std::size_t count = std::min(kTile, call.inputs.num_tokens - token);
     TokenInput tokens[kTile];
     for (std::size_t t = 0; t < count; ++t) {
@@ -75,8 +93,19 @@ void multiply_run(const Call& call, std::size_t index, std::size_t num_blocks, c
     } else {
       multiply_tokens<kDigits, 1>(panel, tile_run, tokens, count, row_block.num_rows);
     }
-    tile_run.next = nullptr;  // asked for once
+    tile_run.next = nullptr;
   }
+}
+
+/// Where the run after the groups before `group` begins: in the same row blocks, or in those after
+/// them, also where another call will multiply those. Null at the end of the matrix.
+const std::uint8_t* next_run(const PackedMatrixView& matrix, std::size_t index,
+                             std::size_t group) noexcept {
+  if (group < matrix.layout.num_groups()) {
+    return row_block_of(matrix, index).blocks + matrix.layout.codes_offset(group);
+  }
+  const std::size_t after = index + kPanelBlocks;
+  return after < matrix.layout.num_row_blocks() ? row_block_of(matrix, after).blocks : nullptr;
 }
 
 template <int kBits, bool kIsWide, int kDigits>
@@ -87,13 +116,11 @@ void multiply_many_tokens(const Call& call) noexcept {
   Panel panel;
   for (std::size_t index = call.rows.begin; index < call.rows.end; index += kPanelBlocks) {
     const std::size_t num_blocks = std::min(kPanelBlocks, call.rows.end - index);
-    const std::uint8_t* blocks = row_block_of(call.matrix, index).blocks;
     for (std::size_t first = 0; first < groups; first += groups_per_run) {
-      const std::size_t next = first + groups_per_run;
       const Run run{.first_group = first,
                     .num_groups = std::min(groups_per_run, groups - first),
                     .group_size = layout.group_size,
-                    .next = next < groups ? blocks + layout.codes_offset(next) : nullptr,
+                    .next = next_run(call.matrix, index, first + groups_per_run),
                     .next_apart = num_blocks == kPanelBlocks ? layout.row_block_bytes() : 0,
                     .bytes_per_group = layout.codes_bytes() + kLineBytes};
       multiply_run<kBits, kIsWide, kDigits>(call, index, num_blocks, run, panel);
