@@ -380,26 +380,14 @@ void multiply(Compute& compute, std::span<const LinearBatch> batches) {
   }
   Work work = work_of(compute, batches);
   const std::vector<ProjectionTask> projection_tasks = divide(work.projections);
-#pragma omp parallel num_threads(compute.threads_for(work.multiplications))
-  {
-    if (!work.prepare.empty()) {
-#pragma omp for schedule(static)
-      for (std::size_t index = 0; index < work.prepare.size(); ++index) {
-        prepare(compute, work.prepare[index]);
-      }
-    }
-    if (!projection_tasks.empty()) {
-#pragma omp for schedule(dynamic)
-      for (std::size_t index = 0; index < projection_tasks.size(); ++index) {
-        const ProjectionTask& task = projection_tasks[index];
-        project(compute.kernels(), *task.projection, task.row_block);
-      }
-    }
-#pragma omp for schedule(dynamic)
-    for (std::size_t index = 0; index < work.tasks.size(); ++index) {
-      run_task(compute, work.tasks[index]);
-    }
-  }
+  compute.for_each(work.prepare.size(), work.multiplications,
+                   [&](std::size_t index) { prepare(compute, work.prepare[index]); });
+  compute.for_each(projection_tasks.size(), work.multiplications, [&](std::size_t index) {
+    const ProjectionTask& task = projection_tasks[index];
+    project(compute.kernels(), *task.projection, task.row_block);
+  });
+  compute.for_each(work.tasks.size(), work.multiplications,
+                   [&](std::size_t index) { run_task(compute, work.tasks[index]); });
 }
 
 void multiply(Compute& compute, std::span<const LinearCall> calls, const float* inputs,

@@ -153,10 +153,9 @@ void attend_steadily(Compute& compute, const AttentionShape& shape,
     multiplications +=
         2 * sequence.num_rows * sequence.num_keys * shape.num_heads * shape.head_dim;
   }
-#pragma omp parallel for num_threads(compute.threads_for(multiplications)) schedule(dynamic)
-  for (std::size_t index = 0; index < tasks.size(); ++index) {
+  compute.for_each(tasks.size(), multiplications, [&](std::size_t index) {
     TaskRun(compute, shape, tasks[index]).run(queries, outputs);
-  }
+  });
 }
 
 }  // namespace trine::runtime
