@@ -19,9 +19,6 @@ constexpr std::size_t kTaskRows = 64;
 /// Up to this many tokens a dot product per output beats widening a panel for OpenBLAS.
 constexpr std::size_t kMostDotTokens = 3;
 
-/// Up to this many tokens widening as one goes beats widening a panel first; the sums are the same.
-constexpr std::size_t kMostSteadyTokens = 16;
-
 /// What a batch is applied to.
 struct Inputs {
   const float* values;
@@ -190,10 +187,8 @@ void multiply_encoded(Compute& compute, const RowReader& reader, const Task& tas
 
 void multiply_dense(Compute& compute, const TensorView& weights, const Task& task,
                     const Inputs& inputs) {
-  if (compute.is_steady() && inputs.num_tokens <= kMostSteadyTokens) {
-    return multiply_steady(compute.kernels(), weights, task, inputs);
-  }
-  if (!compute.is_steady() && inputs.num_tokens <= kMostDotTokens) {
+  if (compute.is_steady()) return multiply_steady(compute.kernels(), weights, task, inputs);
+  if (inputs.num_tokens <= kMostDotTokens) {
     return multiply_dots(compute.kernels(), weights, task, inputs);
   }
   multiply_panel(compute, fp32_panel(compute, weights, task, task.call->linear->in_features()),
