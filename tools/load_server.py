@@ -33,7 +33,6 @@ PROMPTS = [
     "A long time ago there was a king who",
     "When the train arrived at last",
 ]
-ROUNDS = 5
 TAIL_BYTES = 1024  # enough for the last piece, usage and [DONE]
 
 
@@ -169,14 +168,31 @@ def watch_health(port: int, seconds: float) -> None:
     print(json.dumps(times))
 
 
-def server_seconds(server: Server) -> float:
-    """Processor time of the server so far."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+class Processors:
+    """Who used the processors since this was made."""
 
+    def __init__(self, server: Server):
+        self.server = server
+        self.start = self.seconds()
 
-def own_seconds() -> float:
-    return sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    def seconds(self) -> dict[str, float]:
+        tick = os.sysconf("SC_CLK_TCK")
+        stat = Path(f"/proc/{self.server.process.pid}/stat").read_text()
+        fields = stat.rsplit(")", 1)[1].split()
+        busy = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        return {
+            "time": time.monotonic(),
+            "server": (int(fields[11]) + int(fields[12])) / tick,
+            "this program": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
+            # user, nice, system, interrupts
+            "all": sum(int(busy[i]) for i in (0, 1, 2, 5, 6)) / tick,
+        }
+
+    def __str__(self) -> str:
+        used = {name: value - self.start[name] for name, value in self.seconds().items()}
+        used["others"] = used.pop("all") - used["server"] - used["this program"]
+        seconds = used.pop("time")
+        return ", ".join(f"{name} {max(value, 0) / seconds:.2f}" for name, value in used.items())
 
 
 def soak(server: Server, arguments: argparse.Namespace) -> dict[str, bool]:
@@ -186,11 +202,12 @@ def soak(server: Server, arguments: argparse.Namespace) -> dict[str, bool]:
     )
     memory: list[int] = []
     load = Load(server.port, arguments.tokens)
-    processor = server_seconds(server), own_seconds()
+    processors = Processors(server)
     end = time.monotonic() + arguments.seconds
     seconds = load.run(
         arguments.streams, prompts_until(end), lambda: memory.append(server.rss_bytes())
     )
+    used = str(processors)
     health_ms = sorted(1000 * value for value in json.loads(watcher.communicate()[0]))
     p99 = health_ms[int(0.99 * (len(health_ms) - 1))]
     half = len(memory) // 2
@@ -198,8 +215,7 @@ def soak(server: Server, arguments: argparse.Namespace) -> dict[str, bool]:
     print(f"{arguments.streams} streams for {seconds:.0f} s: {load.finished} answers, "
           f"{load.finished * arguments.tokens / seconds:.0f} tokens/s, "
           f"{len(load.failures)} failed")  # fmt: skip
-    print(f"processors in use: {(server_seconds(server) - processor[0]) / seconds:.2f} by the "
-          f"server, {(own_seconds() - processor[1]) / seconds:.2f} by this program")
+    print(f"processors in use: {used}")
     print(f"/health: median {statistics.median(health_ms):.1f} ms, p99 {p99:.1f} ms, "
           f"largest {health_ms[-1]:.1f} ms, {len(health_ms)} requests")
     print(f"memory: {max(memory[:half]) / 2**20:.1f} MiB in the first half, "
@@ -217,17 +233,16 @@ def soak(server: Server, arguments: argparse.Namespace) -> dict[str, bool]:
 def run(server: Server, arguments: argparse.Namespace) -> bool:
     throughput(server.port, 2, 4, 16)  # pages of the model, threads
     ones, manies = [], []
-    for _ in range(ROUNDS):
+    for _ in range(arguments.rounds):
         ones.append(throughput(server.port, 1, 12, arguments.tokens))
-        processor = server_seconds(server), own_seconds()
+        processors = Processors(server)
         manies.append(throughput(server.port, 16, 96, arguments.tokens))
-        seconds = 96 * arguments.tokens / manies[-1]
+        used = str(processors)
     one, many = statistics.median(ones), statistics.median(manies)
     print(f"one request at a time: {one:8.0f} tokens/s ({min(ones):.0f} to {max(ones):.0f})")
     print(f"16 in parallel:        {many:8.0f} tokens/s ({min(manies):.0f} to {max(manies):.0f}), "
           f"{many / one:.1f} times as many")
-    print(f"processors in use:     {(server_seconds(server) - processor[0]) / seconds:.2f} by the "
-          f"server, {(own_seconds() - processor[1]) / seconds:.2f} by this program")
+    print(f"processors in use with 16: {used}")
     goals = {"16 in parallel at least 4 times one": many >= 4 * one}
     if arguments.seconds > 0:
         goals |= soak(server, arguments)
@@ -241,6 +256,7 @@ def main() -> int:
     parser.add_argument("model", nargs="?", default=str(ROOT / "models/tiny-mixtral"))
     parser.add_argument("--streams", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=60, help="of the streams; 0: without them")
+    parser.add_argument("--rounds", type=int, default=5, help="of one request and 16")
     parser.add_argument("--tokens", type=int, default=64, help="of every answer")
     parser.add_argument("--options", default="", help="more options for trine serve")
     parser.add_argument("--watch", type=int, help=argparse.SUPPRESS)
