@@ -52,6 +52,8 @@ ThreadTeam::~ThreadTeam() {
   is_over_ = true;
   news_.fetch_add(1);
   news_.notify_all();
+  // In a forked child there are no such threads: glibc has marked them as ended, and the caller
+  // alone does all the work of its loops.
   for (std::thread& worker : workers_) worker.join();
 }
 

@@ -381,7 +381,7 @@ void multiply(Compute& compute, std::span<const LinearBatch> batches) {
     const ProjectionTask& task = projection_tasks[index];
     project(compute.kernels(), *task.projection, task.row_block);
   });
-  compute.for_each(work.tasks.size(), 4 * work.multiplications,
+  compute.for_each(work.tasks.size(), work.multiplications,
                    [&](std::size_t index) { run_task(compute, work.tasks[index]); });
 }
 

@@ -1,8 +1,12 @@
 // Every index once, whatever the number of threads; nobody is waited for who does not come.
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -103,6 +107,23 @@ TEST(ThreadTeam, SleepsAndWakesAgain) {
     EXPECT_EQ(calls, 10);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));  // far beyond its patience
   }
+}
+
+TEST(ThreadTeam, WorksAndEndsInAForkedChild) {
+  auto team = std::make_unique<ThreadTeam>(3);
+  std::atomic<int> calls = 0;
+  team->for_each(10, 3, [&](std::size_t) { ++calls; });
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(60);  // ends a child that waits for threads it does not have
+    team->for_each(10, 3, [&](std::size_t) { ++calls; });
+    team.reset();
+    _exit(calls == 20 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 TEST(ThreadTeam, ALoopWithinALoopIsABug) {
