@@ -72,12 +72,27 @@ TEST(ThreadTeam, WorksOnSeveralThreadsAtOnce) {
   EXPECT_EQ(here, 2);
 }
 
+TEST(ThreadTeam, IsOverWhenTheLastBodyIs) {
+  ThreadTeam team(2);
+  std::atomic<int> begun = 0, ended = 0;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  team.for_each(2, 2, [&](std::size_t) {
+    ++begun;
+    while (begun < 2 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    // The caller is through with its own long before.
+    if (ThreadTeam::worker() != 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ++ended;
+  });
+  EXPECT_EQ(ended, 2);
+}
+
 TEST(ThreadTeam, AtMostSoManyThreads) {
   ThreadTeam team(4);
-  for (int round = 0; round < 50; ++round) {
+  for (int round = 0; round < 5; ++round) {
     std::vector<std::atomic<bool>> was_here(4);
-    team.for_each(200, 2, [&](std::size_t) {
+    team.for_each(20, 2, [&](std::size_t) {  // long enough for everybody to come
       was_here[static_cast<std::size_t>(ThreadTeam::worker())] = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     });
     int threads = 0;
     for (const auto& worker : was_here) threads += worker ? 1 : 0;
