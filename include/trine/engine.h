@@ -103,13 +103,16 @@ class TextModel {
   [[nodiscard]] std::string detokenize(const std::vector<std::int32_t>& token_ids,
                                        bool skip_special_tokens = true) const;
 
-  /// Times prefill and decode, beside this machine's read bandwidth.
-  [[nodiscard]] Result<SpeedReport> measure_speed(const SpeedOptions& options = {});
-
  private:
   struct State;
   explicit TextModel(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+/// Times prefill and decode of the model in a directory, beside this machine's read bandwidth. Needs
+/// no tokenizer: the tokens are random.
+[[nodiscard]] Result<SpeedReport> measure_speed(const std::string& path,
+                                                const SpeedOptions& options = {},
+                                                const EngineOptions& engine = {});
 
 }  // namespace trine

@@ -43,6 +43,7 @@ struct ServedModel {
   bool has_encoder = false;
   std::optional<std::int32_t> bos_token{}, eos_token{};
   std::string chat_template{};                         ///< empty: none
+  std::string tool_template{};                         ///< of requests with tools
   std::optional<CompressionInspection> compression{};  ///< of packed models
 };
 

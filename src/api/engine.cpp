@@ -59,19 +59,21 @@ std::string TextModel::detokenize(const std::vector<std::int32_t>& token_ids,
                                                          : input::SpecialTokens::kInclude);
 }
 
-Result<SpeedReport> TextModel::measure_speed(const SpeedOptions& options) {
-  TRINE_ASSIGN_OR_RETURN(
-      const eval::SpeedResult result,
-      eval::measure_speed(state_->loaded.engine,
-                          {options.prompt_tokens, options.decode_tokens, options.repeats}));
+Result<SpeedReport> measure_speed(const std::string& path, const SpeedOptions& options,
+                                  const EngineOptions& engine_options) {
+  TRINE_ASSIGN_OR_RETURN(const api::OpenedModel model, api::open_model(path));
+  TRINE_ASSIGN_OR_RETURN(runtime::Engine engine, api::make_engine(model, engine_options));
+  TRINE_ASSIGN_OR_RETURN(const eval::SpeedResult result,
+                         eval::measure_speed(engine, {options.prompt_tokens,
+                                                      options.decode_tokens, options.repeats}));
   return SpeedReport{.prefill_tokens_per_second = result.prefill_tokens_per_second,
                      .decode_tokens_per_second = result.decode_tokens_per_second,
                      .active_bytes = result.active_bytes,
                      .read_bandwidth = result.read_bandwidth,
                      .decode_limit = result.decode_limit(),
                      .fits_in_cache = result.active_bytes < result.largest_cache_bytes,
-                     .threads = state_->loaded.engine.threads(),
-                     .isa = std::string(state_->loaded.engine.kernels().name)};
+                     .threads = engine.threads(),
+                     .isa = std::string(engine.kernels().name)};
 }
 
 }  // namespace trine

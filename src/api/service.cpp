@@ -16,7 +16,6 @@
 #include "api/answer_text.h"
 #include "api/loaded_model.h"
 #include "api/token_texts.h"
-#include "base/files.h"
 #include "base/json.h"
 #include "input/chat_template/chat_template.h"
 #include "runtime/scheduler.h"
@@ -50,18 +49,6 @@ ScoredToken scored(const runtime::TokenScore& score) {
     token.most_likely.emplace_back(likely.token, likely.log_probability);
   }
   return token;
-}
-
-/// The template of the model's files, as it stands; empty when there is none.
-std::string chat_template_of(const std::filesystem::path& directory) {
-  const auto file =
-      base::read_text_file(directory / "chat_template.jinja", std::size_t{1} << 20);
-  if (file) return *file;
-  const auto config = base::read_json_file(directory / "tokenizer_config.json");
-  if (!config || !config->is_object()) return {};
-  const auto found = config->find("chat_template");
-  return found != config->end() && found->is_string() ? found->get<std::string>()
-                                                      : std::string();
 }
 
 std::uint64_t physical_bytes() {
@@ -202,7 +189,8 @@ Result<Service> Service::open(const std::string& path, const ServiceOptions& opt
                   .has_encoder = spec.encoder.has_value(),
                   .bos_token = state->loaded.tokenizer->bos_id(),
                   .eos_token = state->loaded.tokenizer->eos_id(),
-                  .chat_template = chat_template_of(path),
+                  .chat_template = state->templates.source(),
+                  .tool_template = state->templates.source(true),
                   .compression = inspection.compression};
   state->scheduler = std::make_unique<runtime::Scheduler>(
       state->loaded.engine,

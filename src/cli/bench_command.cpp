@@ -36,9 +36,8 @@ std::string describe(const SpeedReport& report, const SpeedOptions& options) {
 
 Status run_bench(const Options& options, Output& output) {
   if (options.modes.any()) return run_bench_mode(options.modes, options.engine, output);
-  Result<TextModel> model = TextModel::open(options.model, options.engine);
-  if (!model) return tl::unexpected<Error>(model.error());
-  const Result<SpeedReport> report = model->measure_speed(options.speed);
+  const Result<SpeedReport> report =
+      measure_speed(options.model, options.speed, options.engine);
   if (!report) return tl::unexpected<Error>(report.error());
   const Json json = {{"prefill_tokens_per_second", report->prefill_tokens_per_second},
                      {"decode_tokens_per_second", report->decode_tokens_per_second},

@@ -18,6 +18,13 @@ struct ReadRates {
   double best = 0.0;
 };
 
+/// Pages of zeros would be shared, one for all.
+Result<LargeBuffer> filled_buffer(std::size_t bytes) {
+  TRINE_ASSIGN_OR_RETURN(LargeBuffer buffer, LargeBuffer::allocate(bytes));
+  std::memset(buffer.bytes().data(), 1, buffer.bytes().size());
+  return buffer;
+}
+
 ReadRates measure_reads(const kernels::KernelTable& table, std::span<const std::uint8_t> bytes,
                         int passes, int threads) {
   static_cast<void>(read_seconds(table, bytes, threads));  // faults and wakes
@@ -85,6 +92,12 @@ double read_seconds(const kernels::KernelTable& table, std::span<const std::uint
   return folded == 1 ? seconds + 1e-12 : seconds;
 }
 
+Result<double> measure_read_bandwidth(const kernels::KernelTable& table, int threads) {
+  constexpr int kPasses = 8;
+  TRINE_ASSIGN_OR_RETURN(const LargeBuffer buffer, filled_buffer(uncached_bytes(false)));
+  return measure_reads(table, buffer.bytes(), kPasses, threads).best;
+}
+
 double measure_sgemm(std::size_t size, int runs, int threads) {
   base::Random random(1);
   std::vector<float> left(size * size), right(size * size), product(size * size);
@@ -110,9 +123,7 @@ Result<MachineReport> measure_machine(const kernels::KernelTable& table, int thr
                        .threads = threads,
                        .last_level_cache_bytes = last_level_cache_bytes(),
                        .read_buffer_bytes = uncached_bytes(options.quick)};
-  TRINE_ASSIGN_OR_RETURN(const LargeBuffer buffer,
-                         LargeBuffer::allocate(report.read_buffer_bytes));
-  std::memset(buffer.bytes().data(), 1, buffer.bytes().size());  // pages of zeros are shared
+  TRINE_ASSIGN_OR_RETURN(const LargeBuffer buffer, filled_buffer(report.read_buffer_bytes));
   report.clock_hertz = measure_clock();
   steps.done("clock");
   const ReadRates one = measure_reads(table, buffer.bytes(), passes, 1);

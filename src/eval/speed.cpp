@@ -1,10 +1,10 @@
 #include "eval/speed.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "base/random.h"
 #include "eval/large_buffer.h"
+#include "eval/machine_rates.h"
 #include "eval/timing.h"
 
 namespace trine::eval {
@@ -19,26 +19,6 @@ std::vector<std::int32_t> random_tokens(std::size_t count, std::size_t vocab_siz
 }
 
 }  // namespace
-
-double measure_read_bandwidth(const kernels::KernelTable& table, int threads) {
-  constexpr std::size_t kBytes = std::size_t{512} << 20;  // 16 × a 32 MiB last-level cache
-  constexpr int kReads = 8;
-  std::vector<std::uint8_t> buffer(kBytes, 1);
-  const std::size_t share = kBytes / static_cast<std::size_t>(threads) / 4096 * 4096;
-  double best = 0.0;
-  std::uint64_t folded = 0;
-  for (int read = 0; read < kReads; ++read) {
-    const auto start = Clock::now();
-#pragma omp parallel for num_threads(threads) schedule(static) reduction(^ : folded)
-    for (std::size_t part = 0; part < static_cast<std::size_t>(threads); ++part) {
-      folded ^= table.read_all(buffer.data() + part * share, share);
-    }
-    const double seconds = seconds_since(start);
-    best = std::max(best, static_cast<double>(share) * threads / seconds);
-  }
-  // The fold is used, so that the reads cannot be optimised away.
-  return folded == 1 ? 0.0 : best;
-}
 
 Result<SpeedResult> measure_speed(runtime::Engine& engine, const SpeedOptions& options) {
   if (options.prompt_tokens < 1 || options.decode_tokens < 1 || options.repeats < 1) {
@@ -66,7 +46,8 @@ Result<SpeedResult> measure_speed(runtime::Engine& engine, const SpeedOptions& o
   SpeedResult result{.prefill_tokens_per_second = median(prefill),
                      .decode_tokens_per_second = median(decode),
                      .active_bytes = engine.active_bytes()};
-  result.read_bandwidth = measure_read_bandwidth(engine.kernels(), engine.threads());
+  TRINE_ASSIGN_OR_RETURN(result.read_bandwidth,
+                         measure_read_bandwidth(engine.kernels(), engine.threads()));
   result.largest_cache_bytes = static_cast<double>(last_level_cache_bytes());
   return result;
 }

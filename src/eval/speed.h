@@ -4,7 +4,6 @@
 #include <cstddef>
 
 #include "base/result.h"
-#include "kernels/kernel_table.h"
 #include "runtime/engine.h"
 
 namespace trine::eval {
@@ -25,9 +24,6 @@ struct SpeedResult {
   /// Decode speed if reading the active weights from memory were the only work.
   [[nodiscard]] double decode_limit() const noexcept { return read_bandwidth / active_bytes; }
 };
-
-/// Best of several plain reads of 512 MiB with all threads, bytes per second.
-[[nodiscard]] double measure_read_bandwidth(const kernels::KernelTable& table, int threads);
 
 /// Times prefill of a prompt (by the encoder, if there is one, and one step of the decoder) and token-by-token decode after it.
 [[nodiscard]] Result<SpeedResult> measure_speed(runtime::Engine& engine,

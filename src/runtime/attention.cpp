@@ -1,10 +1,10 @@
 #include "runtime/attention.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
+#include "kernels/exponential.h"
 #include "kernels/linalg/blas.h"
 #include "runtime/steady_attention.h"
 
@@ -77,15 +77,9 @@ void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
 
 void masked_softmax(float* scores, KeyRange seen, std::size_t count, float sink) {
   const auto [first, last] = seen;
-  const float largest = std::max(sink, *std::max_element(scores + first, scores + last));
-  float sum = std::exp(sink - largest);
-  for (std::size_t i = first; i < last; ++i) {
-    scores[i] = std::exp(scores[i] - largest);
-    sum += scores[i];
-  }
+  kernels::softmax(scores + first, last - first, sink);
   std::fill(scores, scores + first, 0.0f);
   std::fill(scores + last, scores + count, 0.0f);
-  for (std::size_t i = first; i < last; ++i) scores[i] /= sum;
 }
 
 KeyRange keys_seen(const AttentionShape& shape, const AttentionRows& sequence,
@@ -111,10 +105,9 @@ void attend(Compute& compute, const AttentionShape& shape,
     multiplications +=
         2 * sequence.num_rows * sequence.num_keys * shape.num_heads * shape.head_dim;
   }
-#pragma omp parallel for num_threads(compute.threads_for(multiplications)) schedule(dynamic)
-  for (std::size_t index = 0; index < tasks.size(); ++index) {
+  compute.for_each(tasks.size(), multiplications, [&](std::size_t index) {
     run_task(compute, shape, tasks[index], queries, outputs);
-  }
+  });
 }
 
 }  // namespace trine::runtime

@@ -62,6 +62,11 @@ class Engine {
 
   [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] int threads() const noexcept { return compute_.threads(); }
+  /// Other work on the engine's threads. See Compute::for_each.
+  template <class Body>
+  void for_each(std::size_t count, std::size_t multiplications, const Body& body) {
+    compute_.for_each(count, multiplications, body);
+  }
   [[nodiscard]] const kernels::KernelTable& kernels() const noexcept {
     return compute_.kernels();
   }

@@ -38,13 +38,13 @@ void activate(Compute& compute, Activation activation, float limit, std::vector<
               const std::vector<float>& up) {
   constexpr std::size_t kExpCost = 16;     // one exponential, in multiplications
   constexpr std::size_t kTogether = 4096;  // elements
-  const int threads = compute.threads_for(gate.size() * kExpCost);
   Gate* const function = kGates[static_cast<std::size_t>(activation)];
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::size_t first = 0; first < gate.size(); first += kTogether) {
+  const std::size_t parts = (gate.size() + kTogether - 1) / kTogether;
+  compute.for_each(parts, gate.size() * kExpCost, [&](std::size_t part) {
+    const std::size_t first = part * kTogether;
     function(gate.data() + first, up.empty() ? nullptr : up.data() + first,
              std::min(kTogether, gate.size() - first), limit);
-  }
+  });
 }
 
 }  // namespace

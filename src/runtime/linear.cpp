@@ -26,9 +26,6 @@ constexpr std::size_t kLeastProjectionBlocks = 2, kMostProjectionBlocks = 4;
 /// Up to this many tokens a dot product per output beats widening a panel for OpenBLAS.
 constexpr std::size_t kMostDotTokens = 3;
 
-/// Up to this many tokens widening as one goes beats widening a panel first; the sums are the same.
-constexpr std::size_t kMostSteadyTokens = 16;
-
 /// What a batch is applied to.
 struct Inputs {
   const float* values;
@@ -237,10 +234,8 @@ void multiply_encoded(Compute& compute, const RowReader& reader, const Task& tas
 
 void multiply_dense(Compute& compute, const TensorView& weights, const Task& task,
                     const Inputs& inputs) {
-  if (compute.is_steady() && inputs.num_tokens <= kMostSteadyTokens) {
-    return multiply_steady(compute.kernels(), weights, task, inputs);
-  }
-  if (!compute.is_steady() && inputs.num_tokens <= kMostDotTokens) {
+  if (compute.is_steady()) return multiply_steady(compute.kernels(), weights, task, inputs);
+  if (inputs.num_tokens <= kMostDotTokens) {
     return multiply_dots(compute.kernels(), weights, task, inputs);
   }
   multiply_panel(compute, fp32_panel(compute, weights, task, task.call->linear->in_features()),
@@ -434,19 +429,15 @@ void multiply(Compute& compute, std::span<const LinearBatch> batches) {
     }
   }
   Work work = work_of(compute, batches);
+  compute.for_each(work.prepare.size(), work.multiplications,
+                   [&](std::size_t index) { prepare(compute, work.prepare[index]); });
   const int threads = compute.threads_for(work.multiplications);
   const std::vector<ProjectionTask> projection_tasks = divide(work.projections, threads);
   IndexRuns projection_runs(projection_tasks.size(), threads, 1);
   IndexRuns task_runs(work.tasks.size(), threads, std::numeric_limits<std::size_t>::max());
-#pragma omp parallel num_threads(threads)
-  {
-    if (!work.prepare.empty()) {
-#pragma omp for schedule(static)
-      for (std::size_t index = 0; index < work.prepare.size(); ++index) {
-        prepare(compute, work.prepare[index]);
-      }
-    }
-    // No barrier in between: whoever took a projection finishes it without waiting for anybody.
+  // Every thread takes what is left of both, without a barrier in between: whoever took a projection
+  // finishes it without waiting for anybody.
+  compute.for_each(static_cast<std::size_t>(threads), work.multiplications, [&](std::size_t) {
     for (auto run = projection_runs.take(); run.begin < run.end; run = projection_runs.take()) {
       project(compute.kernels(), projection_tasks[run.begin]);
     }
@@ -457,7 +448,7 @@ void multiply(Compute& compute, std::span<const LinearBatch> batches) {
         index += (task.num_rows + kTaskRows - 1) / kTaskRows;
       }
     }
-  }
+  });
 }
 
 void multiply(Compute& compute, std::span<const LinearCall> calls, const float* inputs,

@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "kernels/exponential.h"
+
 namespace trine::runtime {
 namespace {
 
@@ -148,6 +150,11 @@ Status check_sampler_options(const SamplerOptions& options, std::size_t vocab_si
 
 std::int32_t Sampler::sample(std::span<const float> logits, const History& history,
                              TokenFilter* filter) {
+  if (filter == nullptr && options_.takes_logits_as_they_are()) {
+    // Most requests of programs are of this kind: no copy of the vocabulary for them.
+    const std::size_t best = kernels::largest_index(logits.data(), logits.size());
+    return logits[best] == kNever ? -1 : static_cast<std::int32_t>(best);
+  }
   std::vector<float> changed(logits.begin(), logits.end());
   if (filter != nullptr) apply_filter(changed, filter->allowed());
   for (const auto& [token, bias] : options_.logit_bias) {
@@ -156,7 +163,8 @@ std::int32_t Sampler::sample(std::span<const float> logits, const History& histo
   penalise_seen(changed, history, options_.repetition_penalty);
   penalise_generated(changed, history.generated, options_.frequency_penalty,
                      options_.presence_penalty);
-  const auto best = std::max_element(changed.begin(), changed.end());
+  const auto best = changed.begin() + static_cast<std::ptrdiff_t>(kernels::largest_index(
+                                          changed.data(), changed.size()));
   if (*best == kNever) return -1;
   if (options_.temperature == 0.0) return static_cast<std::int32_t>(best - changed.begin());
 

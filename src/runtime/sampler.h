@@ -25,6 +25,12 @@ struct SamplerOptions {
   double frequency_penalty = 0.0;  ///< subtracted once for each time a token was generated
   double presence_penalty = 0.0;   ///< subtracted once if it was generated at all
   std::vector<std::pair<std::int32_t, double>> logit_bias{};  ///< added to a token's logit
+
+  /// Whether the most likely token is taken as the model's logits are.
+  [[nodiscard]] bool takes_logits_as_they_are() const noexcept {
+    return temperature == 0.0 && repetition_penalty == 1.0 && frequency_penalty == 0.0 &&
+           presence_penalty == 0.0 && logit_bias.empty();
+  }
 };
 
 /// kInvalidArgument names the first option out of range; biased tokens are below vocab_size.

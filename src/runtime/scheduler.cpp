@@ -279,19 +279,10 @@ void Scheduler::sample(std::vector<Sequence*>& ready, const std::vector<float>& 
   if (ready.empty()) return;
   const std::size_t vocab = engine_->spec().vocab_size;
   const std::vector<float> logits = engine_->logits(hidden);
-  // Worth a second thread from about 50 µs of work on.
-  const bool is_long = logits.size() > (std::size_t{1} << 15);
-  std::exception_ptr failure;  // one that left the loop would end the program
-#pragma omp parallel for num_threads(engine_->threads()) schedule(dynamic) if (is_long)
-  for (std::size_t i = 0; i < ready.size(); ++i) {
-    try {
-      draw(*ready[i], {logits.data() + i * vocab, vocab}, *outputs[i]);
-    } catch (...) {
-#pragma omp critical(trine_scheduler_failure)
-      failure = std::current_exception();
-    }
-  }
-  if (failure) std::rethrow_exception(failure);
+  constexpr std::size_t kLogitCost = 32;  // looking at one, in multiplications
+  engine_->for_each(ready.size(), logits.size() * kLogitCost, [&](std::size_t i) {
+    draw(*ready[i], {logits.data() + i * vocab, vocab}, *outputs[i]);
+  });
   for (std::size_t i = 0; i < ready.size(); ++i) {
     if (!outputs[i]->token) continue;
     Sequence& sequence = *ready[i];

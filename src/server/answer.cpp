@@ -50,7 +50,16 @@ Answer::Answer(Service& service, std::shared_ptr<HttpExchange> exchange,
       id_(format_->id_prefix() + random_id()),
       created_(std::chrono::duration_cast<std::chrono::seconds>(
                    std::chrono::system_clock::now().time_since_epoch())
-                   .count()) {}
+                   .count()) {
+  // Every piece of a stream is the same around its choice.
+  chunk_head_ = "data: " + dumped({{"id", id_},
+                                   {"object", format_->piece_object()},
+                                   {"created", created_},
+                                   {"model", plan_.model}});
+  chunk_head_.back() = ',';
+  chunk_head_ += "\"choices\":[";
+  chunk_tail_ = plan_.includes_usage ? "],\"usage\":null}\n\n" : "]}\n\n";
+}
 
 void Answer::start(std::vector<GenerationRequest> requests) {
   const auto self = shared_from_this();
@@ -83,13 +92,7 @@ void Answer::start(std::vector<GenerationRequest> requests) {
 }
 
 std::string Answer::chunk(const Json& choice) const {
-  Json body = {{"id", id_},
-               {"object", format_->piece_object()},
-               {"created", created_},
-               {"model", plan_.model},
-               {"choices", Json::array({choice})}};
-  if (plan_.includes_usage) body["usage"] = nullptr;
-  return event_of(dumped(body));
+  return chunk_head_ + dumped(choice) + chunk_tail_;
 }
 
 void Answer::take(std::size_t index, const GenerationEvent& event) {

@@ -89,6 +89,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   AnswerPlan plan_;
   std::string id_;
   std::int64_t created_;
+  std::string chunk_head_{}, chunk_tail_{};  ///< of a stream's piece, around its choice
   std::mutex mutex_{};
   std::vector<Choice> choices_{};
   std::vector<RequestId> requests_{};

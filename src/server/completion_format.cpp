@@ -17,7 +17,7 @@ class CompletionFormat final : public AnswerFormat {
     const std::string text = options_.drops_answer ? std::string() : choice.text;
     Json scores = nullptr;
     if (options_.has_scores) {
-      CompletionScores all(*options_.service, 0);
+      CompletionScores all(*options_.service, first_place(choice));
       add_prompt(choice, all);
       if (!options_.drops_answer) add_tokens(choice, 0, all);
       scores = all.json();
@@ -27,7 +27,7 @@ class CompletionFormat final : public AnswerFormat {
 
   std::vector<Json> pieces(Choice& choice) override {
     std::string text;
-    CompletionScores scores(*options_.service, offset_of(choice));
+    CompletionScores scores(*options_.service, place_of(choice));
     if (!choice.was_opened) {
       text = echoed(choice);
       add_prompt(choice, scores);
@@ -42,15 +42,23 @@ class CompletionFormat final : public AnswerFormat {
     choice.was_opened = true;
     choice.sent_bytes = choice.text.size();
     choice.sent_tokens = choice.tokens.size();
-    offsets_[choice.index] = scores.offset();
+    places_[choice.index] = scores.place();
     return {make(choice, text, options_.has_scores ? scores.json() : Json(nullptr),
                  choice.finish_reason)};
   }
 
  private:
-  [[nodiscard]] std::size_t offset_of(const Choice& choice) {
-    if (offsets_.size() <= choice.index) offsets_.resize(choice.index + 1);
-    return offsets_[choice.index];
+  /// Of the first token that is returned. A prompt of special tokens alone is no text.
+  [[nodiscard]] CompletionScores::Place first_place(const Choice& choice) const {
+    const bool is_beginning =
+        options_.has_scores &&
+        (options_.echo || options_.service->decode(choice.prompt, true).empty());
+    return {0, is_beginning};
+  }
+
+  [[nodiscard]] CompletionScores::Place place_of(const Choice& choice) {
+    if (places_.size() <= choice.index) places_.resize(choice.index + 1);
+    return choice.was_opened ? places_[choice.index] : first_place(choice);
   }
 
   [[nodiscard]] std::string echoed(const Choice& choice) const {
@@ -81,7 +89,7 @@ class CompletionFormat final : public AnswerFormat {
   }
 
   CompletionFormatOptions options_;
-  std::vector<std::size_t> offsets_{};  ///< by choice: characters scored so far
+  std::vector<CompletionScores::Place> places_{};  ///< by choice: behind what was scored
 };
 
 }  // namespace

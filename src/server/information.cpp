@@ -72,25 +72,28 @@ void handle_health(ServerState& server, const Exchange& exchange, const HttpRequ
 void handle_props(ServerState& server, const Exchange& exchange, const HttpRequest& request) {
   const Service& service = *server.service.load();
   const ServedModel& model = service.model();
-  respond_json(server, exchange, request,
-               {{"default_generation_settings",
-                 {{"n_ctx", model.context_length},
-                  {"params",
-                   {{"temperature", 1.0},
-                    {"top_k", 0},
-                    {"top_p", 1.0},
-                    {"min_p", 0.0},
-                    {"repeat_penalty", 1.0},
-                    {"presence_penalty", 0.0},
-                    {"frequency_penalty", 0.0}}}}},
-                {"total_slots", server.options.service.most_running},
-                {"model_alias", server.model_name()},
-                {"model_path", server.model_name()},
-                {"chat_template", model.chat_template},
-                {"bos_token", token_or_null(service, model.bos_token)},
-                {"eos_token", token_or_null(service, model.eos_token)},
-                {"modalities", {{"vision", false}, {"audio", false}}},
-                {"build_info", "trine " + version()}});
+  Json body = {{"default_generation_settings",
+                {{"n_ctx", model.context_length},
+                 {"params",
+                  {{"temperature", 1.0},
+                   {"top_k", 0},
+                   {"top_p", 1.0},
+                   {"min_p", 0.0},
+                   {"repeat_penalty", 1.0},
+                   {"presence_penalty", 0.0},
+                   {"frequency_penalty", 0.0}}}}},
+               {"total_slots", server.options.service.most_running},
+               {"model_alias", server.model_name()},
+               {"model_path", server.model_name()},
+               {"chat_template", model.chat_template},
+               {"bos_token", token_or_null(service, model.bos_token)},
+               {"eos_token", token_or_null(service, model.eos_token)},
+               {"modalities", {{"vision", false}, {"audio", false}}},
+               {"build_info", "trine " + version()}};
+  if (model.tool_template != model.chat_template) {
+    body["chat_template_tool_use"] = model.tool_template;
+  }
+  respond_json(server, exchange, request, body);
 }
 
 void handle_slots(ServerState& server, const Exchange& exchange, const HttpRequest& request) {

@@ -59,11 +59,18 @@ Json chat_scores(const Service& service, std::span<const ScoredToken> tokens) {
 
 void CompletionScores::add_text(std::int32_t token, bool is_end_token) {
   tokens_.push_back(key_of(service_, token));
-  offsets_.push_back(offset_);
+  offsets_.push_back(place_.offset);
+  const bool is_written = !is_end_token && token != service_.model().bos_token;
+  if (!is_written) return;
   // By bytes: the text of a part of a character is U+FFFD, and only its first byte counts. What
   // begins a text is not in it.
-  const bool is_written = !is_end_token && token != service_.model().bos_token;
-  if (is_written) offset_ += count_characters(service_.token_bytes(token));
+  std::size_t length = count_characters(service_.token_bytes(token));
+  if (place_.is_beginning && length > 0) {
+    const std::size_t alone = count_characters(service_.decode(std::span(&token, 1), true));
+    if (alone < length) length = alone;
+    place_.is_beginning = false;
+  }
+  place_.offset += length;
 }
 
 void CompletionScores::add_unscored(std::int32_t token) {

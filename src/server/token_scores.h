@@ -15,21 +15,28 @@ namespace trine::server {
 /// {"tokens","token_logprobs","top_logprobs","text_offset"} of /v1/completions.
 class CompletionScores {
  public:
-  /// @param offset of the first token, in characters.
-  CompletionScores(const Service& service, std::size_t offset)
-      : service_(service), offset_(offset) {}
+  /// Where the next token's text is.
+  struct Place {
+    std::size_t offset = 0;  ///< in characters of the returned text
+    /// Nothing is before it, not even a prompt that is not returned: some tokenizers then leave out
+    /// the space their first word begins with.
+    bool is_beginning = false;
+  };
+
+  CompletionScores(const Service& service, const Place& place)
+      : service_(service), place_(place) {}
 
   /// A token nothing is known about: the first of a prompt.
   void add_unscored(std::int32_t token);
   void add(const ScoredToken& token, bool is_end_token);
   [[nodiscard]] Json json() const;
-  [[nodiscard]] std::size_t offset() const noexcept { return offset_; }
+  [[nodiscard]] const Place& place() const noexcept { return place_; }
 
  private:
   void add_text(std::int32_t token, bool is_end_token);
 
   const Service& service_;
-  std::size_t offset_;
+  Place place_;
   Json tokens_ = Json::array(), logprobs_ = Json::array(), top_ = Json::array(),
        offsets_ = Json::array();
 };

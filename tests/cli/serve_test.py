@@ -138,8 +138,25 @@ class ServeTest(unittest.TestCase):
         choice = self.complete(prompt, max_tokens=1, logprobs=1, echo=True).choices[0]
         pairs = list(zip(choice.logprobs.tokens, choice.logprobs.text_offset))
         token, offset = next(pair for pair in pairs[::-1] if pair[0].strip() == "again")
-        self.assertEqual(choice.text[offset:].strip()[:5], "again")
-        self.assertLessEqual(abs(choice.text.rindex("again") - offset), 1)  # the space may be the token's
+        self.assertEqual(choice.text[offset:].lstrip()[:5], "again")
+        self.assertEqual(choice.text[offset:][: len(token)], token)  # with the space that is its own
+        # The prompt's first word begins with a space that is no part of the text.
+        words = [(token, offset) for token, offset in pairs if token.startswith(" ")]
+        self.assertGreater(len(words), 3)
+        for token, offset in words[1:]:
+            self.assertEqual(choice.text[offset : offset + len(token)], token)
+        self.assertEqual(pairs[-1][1] + len(pairs[-1][0]), len(choice.text))
+
+    def test_offsets_of_a_stream_and_of_an_answer_without_prompt(self):
+        bos = self.server.post("/tokenize", {"prompt": "", "add_special_tokens": True})[1]["tokens"]
+        for prompt, echo in ((PROMPT, False), (PROMPT, True), (bos, False)):
+            whole = self.complete(prompt, max_tokens=6, logprobs=0, echo=echo).choices[0]
+            pieces = list(self.complete(prompt, max_tokens=6, logprobs=0, echo=echo, stream=True))
+            scores = [piece.choices[0].logprobs for piece in pieces if piece.choices]
+            offsets = [offset for score in scores if score for offset in score.text_offset]
+            self.assertEqual(offsets, whole.logprobs.text_offset)
+            last = whole.logprobs.tokens[-1]
+            self.assertEqual(whole.logprobs.text_offset[-1] + len(last), len(whole.text), (prompt, echo))
 
     def test_batched_prompts_as_ids(self):
         texts = ["The old house", "A long way from here, they", "It"]

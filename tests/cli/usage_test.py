@@ -212,6 +212,14 @@ class Output(unittest.TestCase):
         # Attention, routers, head and 2 of 8 experts, in bf16: what one token reads.
         self.assertEqual(report["active_bytes"], 2 * (786432 + 8192 + 1048576 + 12582912 // 4))
 
+    def test_bench_needs_no_tokenizer(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for file in ("config.json", "model.safetensors"):
+                (Path(folder) / file).symlink_to(MODEL / file)
+            report = trine_json("bench", folder, "--prompt-tokens", "4", "--decode-tokens", "2",
+                                "--repeats", "1")  # fmt: skip
+        self.assertGreater(report["prefill_tokens_per_second"], 0)
+
     def test_killed_compression_leaves_no_model(self):
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "out"

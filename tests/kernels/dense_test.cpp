@@ -85,30 +85,38 @@ TEST_P(Dense, WideningIsExactForEveryBitPattern) {
 }
 
 TEST_P(Dense, ManyDotsAreTheSameInAnyCompany) {
-  constexpr std::size_t kRows = 13, kInputs = 11;  // tiles of every width, and ragged ends
+  constexpr std::size_t kRows = 13, kMostInputs = 13;  // tiles of every height, and ragged ends
   for (const std::size_t count : {1u, 8u, 37u, 256u}) {
     SCOPED_TRACE(count);
     const auto weights = testing_support::random_normal(kRows * count, 3);
-    const auto inputs = testing_support::random_normal(kInputs * count, 4);
+    const auto inputs = testing_support::random_normal(kMostInputs * count, 4);
     const auto stored = stored_16(weights, true);
-    std::vector<float> together(kInputs * kRows);
-    GetParam()->dots_bf16({stored.data() + 1, 2 * count, kRows},
-                          {inputs.data(), count, kInputs}, count, {together.data(), kRows});
-    for (std::size_t input = 0; input < kInputs; ++input) {
+    std::vector<float> alone(kMostInputs * kRows);
+    for (std::size_t input = 0; input < kMostInputs; ++input) {
       const std::vector<float> mine(
           inputs.begin() + static_cast<std::ptrdiff_t>(input * count),
           inputs.begin() + static_cast<std::ptrdiff_t>((input + 1) * count));
       for (std::size_t row = 0; row < kRows; ++row) {
-        float alone = 0.0f;
+        float& output = alone[input * kRows + row];
         GetParam()->dots_bf16({stored.data() + 1 + 2 * row * count, 2 * count, 1},
-                              {mine.data(), count, 1}, count, {&alone, 1});
-        ASSERT_EQ(alone, together[input * kRows + row]) << "row " << row << " input " << input;
+                              {mine.data(), count, 1}, count, {&output, 1});
         const auto weight = [&](std::size_t i) {
           std::uint16_t bits = 0;
           std::memcpy(&bits, stored.data() + 1 + 2 * (row * count + i), 2);
           return bf16_to_float(bits);
         };
-        expect_dot(alone, weight, mine);
+        expect_dot(output, weight, mine);
+      }
+    }
+    // Every number of inputs, because tiles are as wide as that.
+    for (std::size_t num_inputs = 1; num_inputs <= kMostInputs; ++num_inputs) {
+      std::vector<float> together(num_inputs * kRows);
+      GetParam()->dots_bf16({stored.data() + 1, 2 * count, kRows},
+                            {inputs.data(), count, num_inputs}, count,
+                            {together.data(), kRows});
+      for (std::size_t i = 0; i < together.size(); ++i) {
+        ASSERT_EQ(alone[i], together[i])
+            << "row " << i % kRows << ", input " << i / kRows << " of " << num_inputs;
       }
     }
   }
@@ -132,8 +140,8 @@ TEST_P(Dense, DotsOfAllTypesAgree) {
 }
 
 TEST_P(Dense, WeightedSumsAreTheSameInAnyCompany) {
-  constexpr std::size_t kRows = 6, kValues = 9;
-  for (const std::size_t width : {1u, 8u, 29u}) {
+  constexpr std::size_t kRows = 7, kValues = 9;
+  for (const std::size_t width : {1u, 8u, 29u, 32u, 100u}) {
     SCOPED_TRACE(width);
     const auto factors = testing_support::random_normal(kRows * kValues, 7);
     const auto values = testing_support::random_normal(kValues * width, 8);

@@ -72,6 +72,7 @@ Result<ChatTemplate> ChatTemplate::parse(std::string_view source, std::string na
     ChatTemplate result;
     result.program_ = std::make_shared<const Program>(Program{parser.parse_template()});
     result.name_ = std::move(name);
+    result.source_ = source;
     return result;
   } catch (const TemplateError& error) {
     return located(error, name, parser.line());

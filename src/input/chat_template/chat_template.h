@@ -44,11 +44,15 @@ class ChatTemplate {
                                            const base::OrderedJson& model_variables,
                                            const RenderLimits& limits) const;
 
+  /// As it was given to parse().
+  [[nodiscard]] const std::string& source() const noexcept { return source_; }
+
  private:
   struct Program;
   ChatTemplate() = default;
 
   std::string name_;
+  std::string source_;
   std::shared_ptr<const Program> program_;
 };
 
@@ -68,7 +72,13 @@ class ModelTemplates {
   [[nodiscard]] Result<std::string> render(const ChatInput& input, std::string_view name = {},
                                            const RenderLimits& limits = {}) const;
 
+  /// The template that render() takes without a name, as it stands in the model's files; empty when
+  /// there is none. Has tools: the one for them.
+  [[nodiscard]] std::string source(bool has_tools = false) const;
+
  private:
+  [[nodiscard]] const ChatTemplate* unnamed(bool has_tools) const;
+
   std::string directory_;
   std::map<std::string, ChatTemplate, std::less<>> templates_;
   base::OrderedJson special_tokens_ = base::OrderedJson::object();

@@ -139,19 +139,28 @@ Result<std::string> ModelTemplates::render(const ChatInput& input, std::string_v
                 "tokenizer_config.json and chat_template.json holds one",
                 directory_);
   }
-  auto found = templates_.find(name);
-  if (name.empty()) {
-    const bool has_tools = input.tools.is_array() && !input.tools.empty();
-    found = has_tools ? templates_.find("tool_use") : templates_.end();
-    if (found == templates_.end()) found = templates_.find(kDefault);
-  }
-  if (found == templates_.end()) {
+  const bool has_tools = input.tools.is_array() && !input.tools.empty();
+  const auto named = templates_.find(name);
+  const ChatTemplate* found = named == templates_.end() ? nullptr : &named->second;
+  if (name.empty()) found = unnamed(has_tools);
+  if (found == nullptr) {
     std::string known;
     for (const auto& entry : templates_) known += (known.empty() ? "" : ", ") + entry.first;
     return fail(ErrorCode::kNotFound, "{}: the model has no chat template \"{}\"; it has: {}",
                 directory_, name.empty() ? kDefault : name, known);
   }
-  return found->second.render(input, special_tokens_, limits);
+  return found->render(input, special_tokens_, limits);
+}
+
+const ChatTemplate* ModelTemplates::unnamed(bool has_tools) const {
+  auto found = has_tools ? templates_.find("tool_use") : templates_.end();
+  if (found == templates_.end()) found = templates_.find(kDefault);
+  return found == templates_.end() ? nullptr : &found->second;
+}
+
+std::string ModelTemplates::source(bool has_tools) const {
+  const ChatTemplate* found = unnamed(has_tools);
+  return found == nullptr ? std::string() : found->source();
 }
 
 Result<std::string> plain_chat_text(const ChatInput& input) {

@@ -24,6 +24,9 @@ TRINE_INLINE_AVX2 float sum_of(__m256 eight) noexcept {
 
 constexpr std::size_t kLineBytes = 64;
 
+/// As in avx512/dense_rows.cpp, where it was measured.
+constexpr std::size_t kFetchAheadBytes = 8192;
+
 /// kRows × kInputs outputs; `weights` and `inputs` begin at the first of them.
 template <class Element, std::size_t kRows, std::size_t kInputs>
 TRINE_INLINE_AVX2 void dot_tile(const WeightRows& weights, const InputRows& inputs,
@@ -38,11 +41,8 @@ TRINE_INLINE_AVX2 void dot_tile(const WeightRows& weights, const InputRows& inpu
     for (std::size_t row = 0; row < kRows; ++row) {
       const std::uint8_t* at = weights.data + row * weights.row_bytes + i * Element::kBytes;
       loaded[row] = Element::load(at);
-      // Rows are short and tiles take several at once, so the hardware sees no long stream: the
-      // lines of the next tile are asked for while this one is computed.
       if (i * Element::kBytes % kLineBytes == 0) {
-        const std::uint8_t* next = at + kRows * weights.row_bytes;
-        _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char*>(at + kFetchAheadBytes), _MM_HINT_T1);
       }
     }
     for (std::size_t input = 0; input < kInputs; ++input) {

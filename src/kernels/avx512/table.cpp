@@ -2,6 +2,7 @@
 #include "kernels/kernel_table.h"
 
 #include "kernels/avx2/dense.h"
+#include "kernels/avx512/dense.h"
 #include "kernels/avx512/packed_matmul.h"
 #include "kernels/digit_layout.h"
 
@@ -16,10 +17,10 @@ const KernelTable kTable{.name = "avx512",
                          .dot_f32 = avx2::dot_f32,
                          .dot_f16 = avx2::dot_f16,
                          .dot_bf16 = avx2::dot_bf16,
-                         .dots_f32 = avx2::dots_f32,
-                         .dots_f16 = avx2::dots_f16,
-                         .dots_bf16 = avx2::dots_bf16,
-                         .add_weighted = avx2::add_weighted,
+                         .dots_f32 = avx512::dots_f32,
+                         .dots_f16 = avx512::dots_f16,
+                         .dots_bf16 = avx512::dots_bf16,
+                         .add_weighted = avx512::add_weighted,
                          .widen_f16 = avx2::widen_f16,
                          .widen_bf16 = avx2::widen_bf16,
                          .narrow_f16 = avx2::narrow_f16,

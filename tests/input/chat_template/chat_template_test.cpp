@@ -158,6 +158,11 @@ TEST(ModelTemplates, NamedOnesInAList) {
   ChatInput input;
   input.tools = base::OrderedJson::array({base::OrderedJson::object()});
   EXPECT_EQ(rendered(folder.path(), input), "t");
+  const auto model = ModelTemplates::read(folder.path());
+  ASSERT_TRUE(model.has_value()) << sentence(model);
+  EXPECT_EQ(model->source(), "d");
+  EXPECT_EQ(model->source(true), "t");
+  EXPECT_EQ(ModelTemplates::read(folder.path() / "nowhere")->source(), "");
   write(folder.path() / "tokenizer_config.json", R"({"chat_template":[{"name":"default"}]})");
   EXPECT_NE(rendered(folder.path()).find("\"name\" and \"template\""), std::string::npos);
 }

@@ -1,0 +1,21 @@
+// Dense kernels on 512-bit registers, for both AVX-512 tables. One input at a time runs at memory
+// speed with AVX2 already (avx2/dense.h).
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/kernel_table.h"
+
+namespace trine::kernels::avx512 {
+
+/// See KernelTable for what each one computes.
+void dots_f32(WeightRows weights, InputRows inputs, std::size_t count,
+              const OutputRows& output) noexcept;
+void dots_f16(WeightRows weights, InputRows inputs, std::size_t count,
+              const OutputRows& output) noexcept;
+void dots_bf16(WeightRows weights, InputRows inputs, std::size_t count,
+               const OutputRows& output) noexcept;
+void add_weighted(InputRows factors, InputRows values, std::size_t width,
+                  const OutputRows& output) noexcept;
+
+}  // namespace trine::kernels::avx512
