@@ -1,6 +1,7 @@
 #include "compress/matrix_compressor.h"
 
 #include <cmath>
+#include <span>
 
 #include "base/hash.h"
 #include "compress/compensators/compensator.h"
@@ -8,7 +9,6 @@
 #include "compress/quantizers/affine_group.h"
 #include "compress/residual.h"
 #include "kernels/block_codec.h"
-#include "kernels/linalg/coded_rows.h"
 #include "kernels/linalg/subtracted_product.h"
 
 namespace trine::compress {
@@ -19,7 +19,6 @@ namespace {
 void measure(MatrixView weights, const Compensated& compensated, const InputMoments& moments,
              int threads, CompressedMatrix& matrix) {
   constexpr std::size_t kPieceRows = 16, kPieceCols = 2048;
-  const kernels::CodedRowLoops& loops = *kernels::runnable_coded_row_loops().back();
   const std::size_t cols = weights.cols;
   const bool is_plain = moments.diagonal.empty();
   const kernels::SubtractedProduct product(
@@ -28,27 +27,28 @@ void measure(MatrixView weights, const Compensated& compensated, const InputMome
   std::vector<float> differences(is_plain ? 0 : weights.values.size());
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<float> rest(kPieceRows * kPieceCols), numbers(is_plain ? 0 : cols);
+    std::vector<float> rest(kPieceRows * kPieceCols), numbers(kPieceRows * cols);
     const std::vector<float> nothing(kPieceCols);
 #pragma omp for schedule(static)
     for (std::size_t first = 0; first < weights.rows; first += kPieceRows) {
       const std::size_t rows = std::min(kPieceRows, weights.rows - first);
+      for (std::size_t row = 0; row < rows; ++row) {
+        dequantize_row(compensated.codes, first + row,
+                       std::span(numbers).subspan(row * cols, cols));
+      }
       for (std::size_t col = 0; col < cols; col += kPieceCols) {
         const std::size_t width = std::min(kPieceCols, cols - col);
         product.subtract(weights, {first, col, rows, width}, rest.data());
-        for (std::size_t row = first; row < first + rows; ++row) {
-          const float* wanted = rest.data() + (row - first) * width;
-          errors[row] +=
-              loops.squared_error(wanted, coded_row(compensated.codes, row, col, width));
-          powers[row] += squared_distance(weights.row(row).data() + col, nothing.data(), width);
+        for (std::size_t row = 0; row < rows; ++row) {
+          const float* wanted = rest.data() + row * width;
+          const float* stored = numbers.data() + row * cols + col;
+          errors[first + row] += squared_distance(wanted, stored, width);
+          powers[first + row] +=
+              squared_distance(weights.row(first + row).data() + col, nothing.data(), width);
           if (is_plain) continue;
-          std::copy_n(wanted, width, differences.data() + row * cols + col);
+          float* difference = differences.data() + (first + row) * cols + col;
+          for (std::size_t i = 0; i < width; ++i) difference[i] = wanted[i] - stored[i];
         }
-      }
-      for (std::size_t row = first; !is_plain && row < first + rows; ++row) {
-        dequantize_row(compensated.codes, row, numbers);
-        float* difference = differences.data() + row * cols;
-        for (std::size_t col = 0; col < cols; ++col) difference[col] -= numbers[col];
       }
     }
   }
