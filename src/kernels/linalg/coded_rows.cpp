@@ -33,6 +33,7 @@ template <class Visit>
 float leave_last(const float* weights, const float* rest, const CodedRow& row,
                  std::size_t first, std::size_t last, float relaxation,
                  std::uint16_t* residual) noexcept {
+  if (first == last) return 0.0f;
   const float scale = row.scales[first / row.group_size];
   const float zero = row.zeros[first / row.group_size];
   float sum = 0.0f;
