@@ -36,6 +36,36 @@ class Compare(unittest.TestCase):
         self.assertLess(ours["top1_agreement"], high)
         self.assertFalse(ours["failed"])
 
+    def test_the_split_adds_up_and_every_text_has_its_figures(self):
+        other = Path(self.enterContext(tempfile.TemporaryDirectory())) / "other.txt"
+        other.write_text(SAMPLE.read_text(encoding="utf-8")[:2000], encoding="utf-8")
+        both = trine("compare", MODEL, self.packed, "--text", SAMPLE, other, "--window", "128",
+                     "--json").json  # fmt: skip
+        parts = both["expert_divergence"] + both["routing_divergence"]
+        self.assertAlmostEqual(parts, both["kl_divergence"], places=12)
+        self.assertGreater(both["expert_divergence"], both["routing_divergence"])
+        first, second = both["texts"]
+        self.assertEqual([first["text"], second["text"]], [str(SAMPLE), str(other)])
+        tokens = first["scored_tokens"], second["scored_tokens"]
+        self.assertEqual(both["scored_tokens"], sum(tokens))
+        weighted = first["kl_divergence"] * tokens[0] + second["kl_divergence"] * tokens[1]
+        self.assertAlmostEqual(both["kl_divergence"], weighted / sum(tokens), places=12)
+
+    def test_a_file_stands_where_the_original_stood(self):
+        file = Path(self.enterContext(tempfile.TemporaryDirectory())) / "original.reference"
+        text = ["--text", SAMPLE, "--window", "128"]
+        trine_json("eval", MODEL, *text, "--save-reference", file, "--top-tokens", "32")
+        ours = trine("compare", file, self.packed, *text, "--fail-if", "kl_experts>5", "--json").json
+        theirs = self.compare().json
+        self.assertEqual(ours["top_tokens"], 32)
+        for figure in ("perplexity", "top1_agreement", "routing_agreement"):
+            self.assertEqual(ours[figure], theirs[figure], figure)
+        self.assertLess(ours["kl_divergence"], theirs["kl_divergence"])
+        self.assertGreater(ours["kl_divergence"], theirs["kl_divergence"] / 2)
+        narrow = trine("compare", file, self.packed, "--text", SAMPLE, "--window", "64", "--json")
+        self.assertEqual(narrow.code, 1)
+        self.assertIn("--window 128", narrow.json["error"]["message"])
+
     def test_a_model_is_no_distance_from_itself(self):
         done = trine("compare", MODEL, MODEL, "--text", SAMPLE, "--window", "128",
                      "--fail-if", "kl>0,top1<1,routing<1,perplexity_ratio>1", "--json")  # fmt: skip
