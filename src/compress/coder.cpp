@@ -92,11 +92,10 @@ Result<CodingErrors> Coder::encode_pieces(const Pass& pass, const RowQuantizer& 
           pass.product.subtract(weights_, piece, rest.data());
           largest[row * across + index] = largest_size(rest.data(), piece.rows * piece.cols);
           if (!check_size(largest[row * across + index])) continue;
-          for (std::size_t i = 0; i < piece.rows; ++i) {
-            const float* values = rest.data() + i * piece.cols;
-            if (pass.before == nullptr) continue;
-            before[(row + i) * across + index] = loops().squared_error(
-                values, coded_row(*pass.before, row + i, col, piece.cols));
+          for (std::size_t i = 0; pass.before != nullptr && i < piece.rows; ++i) {
+            before[(row + i) * across + index] =
+                loops().squared_error(rest.data() + i * piece.cols,
+                                      coded_row(*pass.before, row + i, col, piece.cols));
           }
           quantizer.quantize_panel(
               {{piece.rows, piece.cols, {rest.data(), piece.rows * piece.cols}}, row, col},

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <utility>
 
+#include "base/huge_pages.h"
+
 namespace trine::eval {
 namespace {
 
@@ -54,7 +56,7 @@ Result<LargeBuffer> LargeBuffer::allocate(std::size_t bytes) {
     return fail(ErrorCode::kIo, "{} MiB of memory are not to be had for the measurement",
                 bytes / kMiB);
   }
-  ::madvise(mapping, mapped, MADV_HUGEPAGE);  // a hint; without it the figures are lower
+  base::advise_huge_pages(mapping, mapped);  // without them the figures are lower
   return LargeBuffer(mapping, mapped, bytes);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/model_spec.h"
 #include "eval/logit_rows.h"
+#include "eval/reference_format.h"
 
 namespace trine::eval {
 namespace {
@@ -52,26 +53,19 @@ TokenComparison compare(const PredictionRows& original, std::size_t row,
       logits, log_sum, target);
 }
 
-std::vector<std::size_t> routed_layers(const ModelSpec& spec) {
-  std::vector<std::size_t> chosen;
-  for (const LayerSpec* layer : all_layers(spec)) {
-    chosen.push_back(layer->moe ? layer->moe->router.experts_per_token : 0);
-  }
-  return chosen;
-}
-
 Status EngineReference::require_same(const ModelSpec& model, const Protocol&) const {
   const ModelSpec& reference = engine_.spec();
-  const bool is_same = reference.vocab_size == model.vocab_size &&
-                       reference.layers.size() == model.layers.size() &&
-                       reference.encoder.has_value() == model.encoder.has_value() &&
-                       routed_layers(reference) == routed_layers(model);
+  const bool is_same =
+      reference.vocab_size == model.vocab_size &&
+      reference.encoder.has_value() == model.encoder.has_value() &&
+      experts_of(encoder_layers(reference)) == experts_of(encoder_layers(model)) &&
+      experts_of(reference.layers) == experts_of(model.layers);
   if (is_same) return {};
   return fail(
       ErrorCode::kInvalidArgument,
       "the reference is {} with {} layers and {} tokens in its vocabulary, the model {} "
-      "with {} and {}: they are not the same model (vocabulary, layers and experts per token "
-      "must agree)",
+      "with {} and {}: they are not the same model (vocabulary, layers and experts must "
+      "agree)",
       reference.family, all_layers(reference).size(), reference.vocab_size, model.family,
       all_layers(model).size(), model.vocab_size);
 }

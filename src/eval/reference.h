@@ -56,9 +56,6 @@ struct TokenComparison {
                                       std::span<const float> logits, double log_sum,
                                       std::int32_t target);
 
-/// Experts per token of every layer, encoder first; 0 where there are none.
-[[nodiscard]] std::vector<std::size_t> routed_layers(const ModelSpec& spec);
-
 class Reference {
  public:
   virtual ~Reference() = default;

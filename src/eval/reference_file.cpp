@@ -19,17 +19,18 @@ std::optional<std::size_t> to_number(std::string_view text) {
   return value;
 }
 
-/// "2/8,2/8"; nothing when it is something else.
-std::optional<std::vector<RoutedLayer>> to_layers(std::string_view text) {
+/// "2/8,0/0,2/8"; nothing when it is something else.
+std::optional<std::vector<LayerExperts>> to_layers(std::string_view text) {
   constexpr std::size_t kMostExperts = 32767;  // numbers of experts are stored in 16 bits
-  std::vector<RoutedLayer> layers;
+  std::vector<LayerExperts> layers;
   while (!text.empty()) {
     const std::string_view item = text.substr(0, text.find(','));
     const std::size_t slash = item.find('/');
     if (slash == std::string_view::npos) return std::nullopt;
     const auto chosen = to_number(item.substr(0, slash));
     const auto all = to_number(item.substr(slash + 1));
-    if (!chosen || !all || *chosen == 0 || *chosen > *all || *all > kMostExperts) {
+    if (!chosen || !all || *chosen > *all || *all > kMostExperts ||
+        (*chosen == 0) != (*all == 0)) {
       return std::nullopt;
     }
     layers.push_back({*chosen, *all});
@@ -39,7 +40,7 @@ std::optional<std::vector<RoutedLayer>> to_layers(std::string_view text) {
 }
 
 /// One layer's choices for some tokens; false when they are no experts of it, or one comes twice.
-bool append_choices(const RoutedLayer& layer, std::span<const std::int16_t> choices,
+bool append_choices(const LayerExperts& layer, std::span<const std::int16_t> choices,
                     runtime::Routing& routing) {
   routing.experts_per_token = layer.chosen;
   for (std::size_t first = 0; first < choices.size(); first += layer.chosen) {
@@ -144,8 +145,7 @@ Status FileReference::require_same(const ModelSpec& model, const Protocol& proto
     return differs("a vocabulary of", std::to_string(vocab_size_),
                    std::to_string(model.vocab_size));
   }
-  if (encoder_ != routed_layers_of(encoder_layers(model)) ||
-      decoder_ != routed_layers_of(model.layers)) {
+  if (encoder_ != experts_of(encoder_layers(model)) || decoder_ != experts_of(model.layers)) {
     return fail(ErrorCode::kInvalidArgument,
                 "{}: made from a {} model with other experts in its layers than this {}", name_,
                 metadata("family").value_or("?"), model.family);
@@ -197,15 +197,15 @@ Status FileReference::add_experts(std::size_t window, const WindowRows& rows,
                                                   {num_choices(rows, encoder_, decoder_)}));
   const auto choices = copied<std::int16_t>(bytes);
   std::size_t first = 0;
-  const auto take = [&](const std::vector<RoutedLayer>& layers, std::size_t tokens,
+  const auto take = [&](const std::vector<LayerExperts>& layers, std::size_t tokens,
                         runtime::RoutingTrace& trace) {
-    trace.resize(layers.size());
-    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-      const std::size_t count = tokens * layers[layer].chosen;
-      if (!append_choices(layers[layer], std::span(choices).subspan(first, count),
-                          trace[layer])) {
-        return false;
-      }
+    std::size_t routed = 0;  // layers with experts so far
+    for (const LayerExperts& layer : layers) {
+      if (layer.chosen == 0) continue;
+      if (trace.size() == routed) trace.emplace_back();
+      const std::size_t count = tokens * layer.chosen;
+      const auto mine = std::span(choices).subspan(first, count);
+      if (!append_choices(layer, mine, trace[routed++])) return false;
       first += count;
     }
     return true;

@@ -46,7 +46,7 @@ class FileReference final : public Reference {
   std::size_t vocab_size_ = 0;
   std::size_t top_tokens_ = 0;
   bool has_encoder_ = false;
-  std::vector<RoutedLayer> encoder_{}, decoder_{};
+  std::vector<LayerExperts> encoder_{}, decoder_{};
   std::vector<std::string> keys_{};  ///< of the texts
   const TextWindows* text_ = nullptr;
   std::size_t text_index_ = 0;

@@ -6,13 +6,14 @@
 
 namespace trine::eval {
 
-std::vector<RoutedLayer> routed_layers_of(const std::vector<LayerSpec>& layers) {
-  std::vector<RoutedLayer> routed;
+std::vector<LayerExperts> experts_of(const std::vector<LayerSpec>& layers) {
+  std::vector<LayerExperts> experts;
   for (const LayerSpec& layer : layers) {
-    if (!layer.moe) continue;
-    routed.push_back({layer.moe->router.experts_per_token, layer.moe->experts.size()});
+    experts.push_back(
+        layer.moe ? LayerExperts{layer.moe->router.experts_per_token, layer.moe->experts.size()}
+                  : LayerExperts{});
   }
-  return routed;
+  return experts;
 }
 
 const std::vector<LayerSpec>& encoder_layers(const ModelSpec& spec) {
@@ -22,7 +23,7 @@ const std::vector<LayerSpec>& encoder_layers(const ModelSpec& spec) {
 
 std::string layers_text(const std::vector<LayerSpec>& layers) {
   std::string text;
-  for (const RoutedLayer& layer : routed_layers_of(layers)) {
+  for (const LayerExperts& layer : experts_of(layers)) {
     text += fmt::format("{}{}/{}", text.empty() ? "" : ",", layer.chosen, layer.num_experts);
   }
   return text;
@@ -37,11 +38,11 @@ std::string window_tensor(std::size_t text, std::size_t window, const char* part
   return fmt::format("{}.{}.{}", text, window, part);
 }
 
-std::size_t num_choices(const WindowRows& rows, std::span<const RoutedLayer> encoder,
-                        std::span<const RoutedLayer> decoder) {
+std::size_t num_choices(const WindowRows& rows, std::span<const LayerExperts> encoder,
+                        std::span<const LayerExperts> decoder) {
   std::size_t count = 0;
-  for (const RoutedLayer& layer : encoder) count += rows.num_inputs * layer.chosen;
-  for (const RoutedLayer& layer : decoder) count += rows.count * layer.chosen;
+  for (const LayerExperts& layer : encoder) count += rows.num_inputs * layer.chosen;
+  for (const LayerExperts& layer : decoder) count += rows.count * layer.chosen;
   return count;
 }
 

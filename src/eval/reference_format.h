@@ -22,15 +22,15 @@ namespace trine::eval {
 inline constexpr const char* kReferenceFormat = "trine-reference";
 inline constexpr const char* kReferenceVersion = "1";
 
-/// Experts of one layer: how many a token takes, of how many. Only of layers that have experts.
-struct RoutedLayer {
+/// Experts of one layer: how many a token takes, of how many; zeros where there are none.
+struct LayerExperts {
   std::size_t chosen = 0;
   std::size_t num_experts = 0;
 
-  bool operator==(const RoutedLayer&) const = default;
+  bool operator==(const LayerExperts&) const = default;
 };
 
-/// "2/8,2/8"; "" for none.
+/// "2/8,0/0,2/8"; "" for no layers.
 [[nodiscard]] std::string layers_text(const std::vector<LayerSpec>& layers);
 
 /// Names one text by its token ids: 16 hex digits.
@@ -40,10 +40,10 @@ struct RoutedLayer {
 
 /// Choices of one window in the tensor `experts`.
 [[nodiscard]] std::size_t num_choices(const WindowRows& rows,
-                                      std::span<const RoutedLayer> encoder,
-                                      std::span<const RoutedLayer> decoder);
+                                      std::span<const LayerExperts> encoder,
+                                      std::span<const LayerExperts> decoder);
 
-[[nodiscard]] std::vector<RoutedLayer> routed_layers_of(const std::vector<LayerSpec>& layers);
+[[nodiscard]] std::vector<LayerExperts> experts_of(const std::vector<LayerSpec>& layers);
 
 /// The encoder's layers; none without one.
 [[nodiscard]] const std::vector<LayerSpec>& encoder_layers(const ModelSpec& spec);

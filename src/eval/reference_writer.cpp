@@ -61,8 +61,8 @@ void keep_best(std::span<const float> logits, std::int32_t target,
 std::vector<base::TensorPlan> plan_of(const ModelSpec& model,
                                       std::span<const TextWindows> texts,
                                       std::size_t top_tokens) {
-  const auto encoder = routed_layers_of(encoder_layers(model));
-  const auto decoder = routed_layers_of(model.layers);
+  const auto encoder = experts_of(encoder_layers(model));
+  const auto decoder = experts_of(model.layers);
   std::vector<base::TensorPlan> plan;
   for (std::size_t text = 0; text < texts.size(); ++text) {
     const auto rows = place_rows(texts[text].windows, model.encoder.has_value());

@@ -136,6 +136,23 @@ TEST_F(ReferenceTest, FindsATextWhateverItsPlace) {
   EXPECT_NEAR(both.all.fidelity->kl_divergence.value, sum / (10 * 24), 1e-12);
 }
 
+TEST_F(ReferenceTest, KnowsLayersWithoutExperts) {
+  spec_.layers[0].dense = spec_.layers[0].moe->experts[0];
+  spec_.layers[0].moe.reset();
+  model_ = load(spec_, weights_);
+  original_ = load(spec_, other_weights_);
+  EngineReference engine(original_);
+  const auto expected = measure(engine, texts_);
+  ASSERT_TRUE(expected.has_value()) << sentence(expected);
+  const fs::path file = save("file", texts_, 1000);
+  const auto found = measure(file, texts_);
+  ASSERT_TRUE(found.has_value()) << sentence(found);
+  expect_same_but_divergences(found->all, expected->all);
+  std::swap(spec_.layers[0], spec_.layers[1]);  // the same, in other places
+  model_ = load(spec_, weights_);
+  expect_error(measure(file, texts_), ErrorCode::kInvalidArgument, {"other experts"});
+}
+
 TEST_F(ReferenceTest, RefusesOtherTextsWindowsAndModels) {
   const fs::path file = save("file", texts_, 8);
   Texts changed = {texts_[0]};

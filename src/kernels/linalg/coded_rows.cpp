@@ -109,30 +109,11 @@ TRINE_INLINE_WIDE float sum_of(__m512 values) {
   return sum_of_lanes(lanes);
 }
 
-TRINE_TARGET_WIDE double squared_error_wide(const float* rest, const CodedRow& row) noexcept {
-  double total = 0.0;
-  std::size_t index = 0;
-  for (std::size_t first = 0; first < row.count; first += row.group_size, ++index) {
-    const std::size_t last = std::min(row.count, first + row.group_size);
-    const __m512 scale = _mm512_set1_ps(row.scales[index]);
-    const __m512 zero = _mm512_set1_ps(row.zeros[index]);
-    __m512 sums = _mm512_setzero_ps();
-    std::size_t i = first;
-    for (; i + kLanes <= last; i += kLanes) {
-      const __m512 difference =
-          _mm512_sub_ps(_mm512_loadu_ps(rest + i), numbers_of(row.codes + i, scale, zero));
-      sums = _mm512_add_ps(sums, _mm512_mul_ps(difference, difference));
-    }
-    float sum = sum_of(sums);
-    if (i < last) sum += leave_last(nullptr, rest, row, i, last, 0.0f, nullptr);
-    total += static_cast<double>(sum);
-  }
-  return total;
-}
-
-TRINE_TARGET_WIDE double leave_residual_wide(const float* weights, const float* rest,
-                                             const CodedRow& row, float relaxation,
-                                             std::uint16_t* residual) noexcept {
+/// squared_error, and leave_residual as well where kLeaves.
+template <bool kLeaves>
+TRINE_TARGET_WIDE double visit_wide(const float* weights, const float* rest,
+                                    const CodedRow& row, float relaxation,
+                                    std::uint16_t* residual) noexcept {
   const __m512 relaxed = _mm512_set1_ps(relaxation);
   double total = 0.0;
   std::size_t index = 0;
@@ -146,18 +127,24 @@ TRINE_TARGET_WIDE double leave_residual_wide(const float* weights, const float* 
       const __m512 number = numbers_of(row.codes + i, scale, zero);
       const __m512 difference = _mm512_sub_ps(_mm512_loadu_ps(rest + i), number);
       sums = _mm512_add_ps(sums, _mm512_mul_ps(difference, difference));
-      // Past the caches: the residual is longer than they are, and reading lines that are about to
-      // be overwritten would be a third of this loop's traffic.
-      _mm256_stream_si256(
-          reinterpret_cast<__m256i*>(residual + i),
-          bf16_of(_mm512_add_ps(_mm512_sub_ps(_mm512_loadu_ps(weights + i), number),
-                                _mm512_mul_ps(relaxed, difference))));
+      if constexpr (kLeaves) {
+        // Past the caches: the residual is longer than they are, and reading lines that are about
+        // to be overwritten would be a third of this loop's traffic.
+        _mm256_stream_si256(
+            reinterpret_cast<__m256i*>(residual + i),
+            bf16_of(_mm512_add_ps(_mm512_sub_ps(_mm512_loadu_ps(weights + i), number),
+                                  _mm512_mul_ps(relaxed, difference))));
+      }
     }
     float sum = sum_of(sums);
     if (i < last) sum += leave_last(weights, rest, row, i, last, relaxation, residual);
     total += static_cast<double>(sum);
   }
   return total;
+}
+
+double squared_error_wide(const float* rest, const CodedRow& row) noexcept {
+  return visit_wide<false>(nullptr, rest, row, 0.0f, nullptr);
 }
 
 TRINE_TARGET_WIDE void narrow_codes_wide(const std::int32_t* codes, std::size_t count,
@@ -168,7 +155,7 @@ TRINE_TARGET_WIDE void narrow_codes_wide(const std::int32_t* codes, std::size_t 
   }
 }
 
-constexpr CodedRowLoops kWide{"avx512", squared_error_wide, leave_residual_wide,
+constexpr CodedRowLoops kWide{"avx512", squared_error_wide, visit_wide<true>,
                               narrow_codes_wide};
 
 }  // namespace
