@@ -4,7 +4,7 @@
 // eight. The first tile unpacks what it multiplies: masks and shifts run beside vpdpbusd, while on
 // their own they took a twelfth of the time at sixteen tokens. Included after one_token_body.h.
 //
-// With one digit, 256 of 316 operations on the multiplier's ports are vpdpbusd at groups of 64 (81 %
+// With one digit, 256 of 304 operations on the multiplier's ports are vpdpbusd at groups of 64 (84 %
 // of the peak rate at best), with two digits 256 of 280 (91 %): the rest scales the sums.
 
 /// Inputs unpacked at a time: 64 kB of codes for two row blocks. 1024 and 2048 are alike on one core and
@@ -110,22 +110,61 @@ struct FromBlocks {
   }
 };
 
+/// Sums of one group by row block, token and digit.
+template <int kDigits, int kTokens, int kBlocks>
+struct TileSums {
+  __m512i of[kBlocks][kTokens][kDigits];
+};
+
+/// Adds one chunk of a group.
+/// @param code of the chunk's first operand in the panel
+/// @param digits of each token's chunk
+template <int kDigits, int kTokens, int kBlocks, class Source>
+TRINE_INLINE_AVX512 void add_chunk(const Source& source, std::size_t chunk, std::size_t code,
+                                   const std::uint8_t* const (&digits)[kTokens],
+                                   std::size_t group_size,
+                                   TileSums<kDigits, kTokens, kBlocks>& sums) noexcept {
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < 8; ++j) {
+    __m512i q[kBlocks];
+#pragma GCC unroll 2
+    for (std::size_t block = 0; block < kBlocks; ++block) {
+      q[block] = source.operand(block, chunk, j, code + j * kLineBytes);
+    }
+#pragma GCC unroll 8
+    for (std::size_t t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 2
+      for (std::size_t d = 0; d < kDigits; ++d) {
+        const __m512i x =
+            four_digits(digits[t] + d * group_size + chunk * kChunkInputs + 4 * j);
+#pragma GCC unroll 2
+        for (std::size_t block = 0; block < kBlocks; ++block) {
+          __m512i& sum = sums.of[block][t][d];
+          sum = _mm512_dpbusd_epi32(sum, q[block], x);
+        }
+      }
+    }
+  }
+}
+
+/// Outputs of one token under way.
+struct OutputTile {
+  alignas(kLineBytes) float of[kPanelBlocks * kBlockRows];
+};
+
 /// Adds the run's groups to the outputs of kTokens tokens; the first run begins at zero.
 template <int kDigits, int kTokens, int kBlocks, class Source>
 TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const TokenInput* tokens,
-                                       std::size_t num_rows) noexcept {
-  __mmask16 present[kBlocks];
-  __m512 outputs[kBlocks][kTokens];
-#pragma GCC unroll 2
-  for (std::size_t block = 0; block < kBlocks; ++block) {
-    const std::size_t left = num_rows - block * kBlockRows;
-    present[block] = static_cast<__mmask16>(left < kBlockRows ? (1u << left) - 1u : 0xFFFFu);
+                                       OutputTile* outputs) noexcept {
+  alignas(kLineBytes) float so_far[kBlocks][kTokens][kBlockRows];
 #pragma GCC unroll 8
-    for (std::size_t t = 0; t < kTokens; ++t) {
-      outputs[block][t] =
-          run.first_group == 0
-              ? _mm512_setzero_ps()
-              : _mm512_maskz_loadu_ps(present[block], tokens[t].output + block * kBlockRows);
+  for (std::size_t t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 2
+    for (std::size_t block = 0; block < kBlocks; ++block) {
+      _mm512_store_ps(so_far[block][t],
+                      run.first_group == 0
+                          ? _mm512_setzero_ps()
+                          : _mm512_load_ps(outputs[t].of + block * kBlockRows));
     }
   }
   const std::uint8_t* digits[kTokens];
@@ -133,7 +172,6 @@ TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const Toke
   for (std::size_t t = 0; t < kTokens; ++t) {
     digits[t] = tokens[t].digits + kDigits * run.first_group * run.group_size;
   }
-  std::size_t code = 0, digit = 0;
   for (std::size_t i = 0; i < run.num_groups; ++i) {
     if (run.next != nullptr) {
       for (std::size_t line = 0; line < run.bytes_per_group; line += kLineBytes) {
@@ -143,9 +181,9 @@ TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const Toke
       }
     }
     source.enter_group(i);
-    __m512i sums[kBlocks][kTokens][kDigits];
+    TileSums<kDigits, kTokens, kBlocks> sums;
 #pragma GCC unroll 2
-    for (auto& block : sums) {
+    for (auto& block : sums.of) {
 #pragma GCC unroll 8
       for (auto& token : block) {
 #pragma GCC unroll 2
@@ -153,71 +191,36 @@ TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const Toke
       }
     }
     for (std::size_t chunk = 0; chunk < run.group_size / kChunkInputs; ++chunk) {
-      // Unrolled, because g++ 12 moves every sum to another register once per iteration.
-#pragma GCC unroll 8
-      for (std::size_t j = 0; j < 8; ++j, code += kLineBytes) {
-        __m512i q[kBlocks];
-#pragma GCC unroll 2
-        for (std::size_t block = 0; block < kBlocks; ++block) {
-          q[block] = source.operand(block, chunk, j, code);
-        }
-#pragma GCC unroll 8
-        for (std::size_t t = 0; t < kTokens; ++t) {
-#pragma GCC unroll 2
-          for (std::size_t d = 0; d < kDigits; ++d) {
-            const __m512i x = four_digits(digits[t] + digit + d * run.group_size +
-                                          chunk * kChunkInputs + 4 * j);
-#pragma GCC unroll 2
-            for (std::size_t block = 0; block < kBlocks; ++block) {
-              sums[block][t][d] = _mm512_dpbusd_epi32(sums[block][t][d], q[block], x);
-            }
-          }
-        }
-      }
+      const std::size_t first = i * run.group_size + chunk * kChunkInputs;
+      add_chunk(source, chunk, first * kBlockRows, digits, run.group_size, sums);
     }
-    digit += kDigits * run.group_size;
-    const std::size_t group = run.first_group + i;
+    Metadata metadata[kBlocks];
 #pragma GCC unroll 2
     for (std::size_t block = 0; block < kBlocks; ++block) {
-      const Metadata metadata{_mm512_load_ps(source.panel.scales[block][i]),
-                              _mm512_load_ps(source.panel.zeros[block][i])};
-#pragma GCC unroll 8
-      for (std::size_t t = 0; t < kTokens; ++t) {
-        __m512i total = sums[block][t][0];
-        if constexpr (kDigits == 2) {
-          total = _mm512_add_epi32(_mm512_slli_epi32(total, 7), sums[block][t][1]);
-        }
-        outputs[block][t] = add_scaled(total, metadata, tokens[t].scales[group],
-                                       tokens[t].sums[group], outputs[block][t]);
-      }
+      metadata[block] = {_mm512_load_ps(source.panel.scales[block][i]),
+                         _mm512_load_ps(source.panel.zeros[block][i])};
     }
-  }
-#pragma GCC unroll 2
-  for (std::size_t block = 0; block < kBlocks; ++block) {
+    const std::size_t group = run.first_group + i;
 #pragma GCC unroll 8
     for (std::size_t t = 0; t < kTokens; ++t) {
-      _mm512_mask_storeu_ps(tokens[t].output + block * kBlockRows, present[block],
-                            outputs[block][t]);
+#pragma GCC unroll 2
+      for (std::size_t block = 0; block < kBlocks; ++block) {
+        __m512i total = sums.of[block][t][0];
+        if constexpr (kDigits == 2) {
+          total = _mm512_add_epi32(_mm512_slli_epi32(total, 7), sums.of[block][t][1]);
+        }
+        float* sum = so_far[block][t];
+        _mm512_store_ps(sum, add_scaled(total, metadata[block], tokens[t].scales[group],
+                                        tokens[t].sums[group], _mm512_load_ps(sum)));
+      }
+      digits[t] += kDigits * run.group_size;
     }
   }
-}
-
-template <int kDigits, int kBlocks>
-void multiply_tokens(const Panel& panel, const Run& run, const TokenInput* tokens,
-                     std::size_t count, std::size_t num_rows) noexcept {
-  constexpr std::size_t kTile = 8 / kDigits;
-  while (count > 0) {
-    std::size_t tile = kTile;
-    if (count >= kTile) {
-      multiply_tile<kDigits, kTile, kBlocks>(FromPanel{panel}, run, tokens, num_rows);
-    } else if (count >= kTile / 2) {
-      tile = kTile / 2;
-      multiply_tile<kDigits, kTile / 2, kBlocks>(FromPanel{panel}, run, tokens, num_rows);
-    } else {
-      tile = 1;
-      multiply_tile<kDigits, 1, kBlocks>(FromPanel{panel}, run, tokens, num_rows);
+#pragma GCC unroll 8
+  for (std::size_t t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 2
+    for (std::size_t block = 0; block < kBlocks; ++block) {
+      _mm512_store_ps(outputs[t].of + block * kBlockRows, _mm512_load_ps(so_far[block][t]));
     }
-    tokens += tile;
-    count -= tile;
   }
 }

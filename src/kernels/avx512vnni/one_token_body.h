@@ -68,11 +68,11 @@ TRINE_INLINE_AVX512 __m512i placed(const std::uint8_t* lines, std::size_t index)
     return masked(line_of(lines, index / 4), 3 << (2 * (index % 4)));
   } else if constexpr (kBits == 3) {
     if (index == 6)
-      return masked(select(0x30, _mm512_srli_epi16(line_of(lines, 0), 2), line_of(lines, 2)),
-                    0x70);
+      return _mm512_or_si512(masked(_mm512_srli_epi16(line_of(lines, 0), 2), 0x30),
+                             masked(line_of(lines, 2), 0x40));
     if (index == 7)
-      return masked(select(0x60, _mm512_srli_epi16(line_of(lines, 1), 1), line_of(lines, 2)),
-                    0xE0);
+      return _mm512_or_si512(masked(_mm512_srli_epi16(line_of(lines, 1), 1), 0x60),
+                             masked(line_of(lines, 2), 0x80));
     return masked(line_of(lines, index / 2), index % 2 == 0 ? 7 : 0x38);
   } else if constexpr (kBits == 4) {
     return masked(line_of(lines, index / 2), index % 2 == 0 ? 15 : 0xF0);

@@ -10,6 +10,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include "kernels/block_codec.h"
@@ -26,6 +27,7 @@ namespace {
 #include "kernels/avx512vnni/one_token_body.h"
 // After the operands that it shares.
 #include "kernels/avx512vnni/many_tokens_body.h"
+#include "kernels/avx512vnni/panel_tile_body.h"
 
 /// One call of KernelTable::packed_matmul.
 struct Call {
@@ -57,43 +59,80 @@ void multiply_one_token(const Call& call) noexcept {
   multiply_parts<kBits, kChunks, kIsWide, kDigits, 1>(call, index);
 }
 
-/// The run's groups of one or two row blocks for all tokens.
-template <int kBits, bool kIsWide, int kDigits>
-void multiply_run(const Call& call, std::size_t index, std::size_t num_blocks, const Run& run,
-                  Panel& panel) noexcept {
-  constexpr std::size_t kTile = 8 / kDigits;
-  const PackedLayout& layout = call.matrix.layout;
-  const RowBlock row_block = row_block_of(call.matrix, index);
-  Run tile_run = run;
-  std::size_t first = 0;
-  if (num_blocks == kPanelBlocks && call.inputs.num_tokens >= kTile) {
-    TokenInput tokens[kTile];
-    for (std::size_t t = 0; t < kTile; ++t) {
-      tokens[t] = token_input(layout, call.inputs, call.output, t, index);
-    }
-    const FromBlocks<kBits, kIsWide> blocks{panel, layout, row_block.blocks, run.first_group};
-    multiply_tile<kDigits, kTile, kPanelBlocks>(blocks, run, tokens, row_block.num_rows);
-    tile_run.next = nullptr;  // asked for once
-    first = kTile;
-  } else {
-    for (std::size_t block = 0; block < num_blocks; ++block) {
-      unpack_run<kBits, kIsWide>(row_block.blocks + block * layout.row_block_bytes(), layout,
-                                 run, panel, block);
+/// Tokens multiplied with a run before the next run: their digits, 512 kB, stay in the second cache.
+constexpr std::size_t kMostTokens = 256;
+
+/// Some tokens of a call with two row blocks, or one. Outputs under way lie side by side: in the
+/// caller's rows they would lie kilobytes apart, in a few sets of the caches, and every run would
+/// wait for them again.
+struct Part {
+  const DigitLayout& digits;  ///< of every token
+  std::size_t first_token, num_tokens;
+  std::size_t row_block, num_blocks;
+  OutputTile* outputs;  ///< of each token
+};
+
+/// Outputs of a part's tokens from `token` on, as the caller wants them.
+struct Rows {
+  float* first;
+  std::size_t stride, length;
+
+  Rows(const Call& call, const Part& part, std::size_t token) noexcept
+      : first(call.output.data + (part.first_token + token) * call.output.stride +
+              part.row_block * kBlockRows),
+        stride(call.output.stride),
+        length(std::min(part.num_blocks * kBlockRows,
+                        call.matrix.layout.out_features - part.row_block * kBlockRows)) {}
+
+  /// Asks for the lines that store() will write.
+  void fetch(std::size_t count) const noexcept {
+    for (std::size_t t = 0; t < count; ++t) {
+      __builtin_prefetch(first + t * stride, 1);
+      __builtin_prefetch(first + t * stride + length - 1, 1);
     }
   }
-  for (std::size_t token = first; token < call.inputs.num_tokens; token += kTile) {
-    const std::size_t count = std::min(kTile, call.inputs.num_tokens - token);
+  void store(const OutputTile* outputs, std::size_t count) const noexcept {
+    for (std::size_t t = 0; t < count; ++t) {
+      std::memcpy(first + t * stride, outputs[t].of, length * sizeof(float));
+    }
+  }
+};
+
+/// One run of a part, tile by tile of tokens.
+template <int kBits, int kChunks, bool kIsWide, int kDigits>
+void multiply_run(const Call& call, const Part& part, const Run& run, Panel& panel) noexcept {
+  constexpr std::size_t kTile = 8 / kDigits;
+  const PackedLayout& layout = call.matrix.layout;
+  const std::uint8_t* row_blocks = row_block_of(call.matrix, part.row_block).blocks;
+  const bool is_last = run.first_group + run.num_groups == layout.num_groups();
+  const bool is_fused = part.num_blocks == kPanelBlocks && part.num_tokens >= kTile;
+  for (std::size_t block = 0; !is_fused && block < part.num_blocks; ++block) {
+    unpack_run<kBits, kIsWide>(row_blocks + block * layout.row_block_bytes(), layout, run,
+                               panel, block);
+  }
+  Run tile_run = run;
+  for (std::size_t token = 0; token < part.num_tokens; token += kTile) {
+    const std::size_t count = std::min(kTile, part.num_tokens - token);
     TokenInput tokens[kTile];
     for (std::size_t t = 0; t < count; ++t) {
-      tokens[t] = token_input(layout, call.inputs, call.output, token + t, index);
+      const std::size_t index = part.first_token + token + t;
+      const std::uint8_t* data = call.inputs.data + index * call.inputs.bytes_per_token;
+      tokens[t] = {data, reinterpret_cast<const float*>(data + part.digits.scales_offset()),
+                   reinterpret_cast<const float*>(data + part.digits.sums_offset()), nullptr};
     }
-    if (num_blocks == kPanelBlocks) {
-      multiply_tokens<kDigits, kPanelBlocks>(panel, tile_run, tokens, count,
-                                             row_block.num_rows);
+    const Rows rows(call, part, token);
+    if (is_last) rows.fetch(count);
+    OutputTile* outputs = part.outputs + token;
+    if (is_fused && token == 0) {
+      const FromBlocks<kBits, kIsWide> blocks{panel, layout, row_blocks, run.first_group};
+      multiply_tile<kDigits, kTile, kPanelBlocks>(blocks, tile_run, tokens, outputs);
+    } else if (part.num_blocks == kPanelBlocks) {
+      multiply_tokens<kChunks, kDigits, kPanelBlocks>(panel, tile_run, tokens, count, outputs);
     } else {
-      multiply_tokens<kDigits, 1>(panel, tile_run, tokens, count, row_block.num_rows);
+      multiply_tokens<kChunks, kDigits, 1>(panel, tile_run, tokens, count, outputs);
     }
-    tile_run.next = nullptr;
+    if (is_last) rows.store(outputs, count);
+    tile_run.next = nullptr;  // asked for once
   }
 }
 
@@ -108,33 +147,46 @@ const std::uint8_t* next_run(const PackedMatrixView& matrix, std::size_t index,
   return after < matrix.layout.num_row_blocks() ? row_block_of(matrix, after).blocks : nullptr;
 }
 
-template <int kBits, bool kIsWide, int kDigits>
+template <int kBits, int kChunks, bool kIsWide, int kDigits>
 void multiply_many_tokens(const Call& call) noexcept {
   const PackedLayout& layout = call.matrix.layout;
   const std::size_t groups = layout.num_groups(),
                     groups_per_run = kRunInputs / layout.group_size;
+  const DigitLayout digits(layout.in_features, layout.group_size, kDigits);
   Panel panel;
+  OutputTile outputs[kMostTokens];
   for (std::size_t index = call.rows.begin; index < call.rows.end; index += kPanelBlocks) {
     const std::size_t num_blocks = std::min(kPanelBlocks, call.rows.end - index);
-    for (std::size_t first = 0; first < groups; first += groups_per_run) {
-      const Run run{.first_group = first,
-                    .num_groups = std::min(groups_per_run, groups - first),
-                    .group_size = layout.group_size,
-                    .next = next_run(call.matrix, index, first + groups_per_run),
-                    .next_apart = num_blocks == kPanelBlocks ? layout.row_block_bytes() : 0,
-                    .bytes_per_group = layout.codes_bytes() + kLineBytes};
-      multiply_run<kBits, kIsWide, kDigits>(call, index, num_blocks, run, panel);
+    for (std::size_t token = 0; token < call.inputs.num_tokens; token += kMostTokens) {
+      const Part part{digits, token,      std::min(kMostTokens, call.inputs.num_tokens - token),
+                      index,  num_blocks, outputs};
+      for (std::size_t first = 0; first < groups; first += groups_per_run) {
+        const Run run{.first_group = first,
+                      .num_groups = std::min(groups_per_run, groups - first),
+                      .group_size = layout.group_size,
+                      .next = next_run(call.matrix, index, first + groups_per_run),
+                      .next_apart = num_blocks == kPanelBlocks ? layout.row_block_bytes() : 0,
+                      .bytes_per_group = layout.codes_bytes() + kLineBytes};
+        multiply_run<kBits, kChunks, kIsWide, kDigits>(call, part, run, panel);
+      }
     }
   }
 }
 
+template <int kBits, int kChunks, bool kIsWide, int kDigits>
+void multiply(const Call& call) noexcept {
+  if (call.inputs.num_tokens == 1) {
+    return multiply_one_token<kBits, kChunks, kIsWide, kDigits>(call);
+  }
+  multiply_many_tokens<kBits, kChunks, kIsWide, kDigits>(call);
+}
+
 template <int kBits, bool kIsWide, int kDigits>
 void multiply(const Call& call) noexcept {
-  if (call.inputs.num_tokens > 1) return multiply_many_tokens<kBits, kIsWide, kDigits>(call);
   switch (call.matrix.layout.num_chunks_per_group()) {
-    case 1: return multiply_one_token<kBits, 1, kIsWide, kDigits>(call);
-    case 2: return multiply_one_token<kBits, 2, kIsWide, kDigits>(call);
-    default: return multiply_one_token<kBits, 4, kIsWide, kDigits>(call);
+    case 1: return multiply<kBits, 1, kIsWide, kDigits>(call);
+    case 2: return multiply<kBits, 2, kIsWide, kDigits>(call);
+    default: return multiply<kBits, 4, kIsWide, kDigits>(call);
   }
 }
 
