@@ -1,4 +1,4 @@
-// `trine bench` without a model: --machine, --kernels and --compress.
+// `trine bench` without a model: --machine, --kernels, --layer and --compress.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -14,6 +14,7 @@ namespace trine::cli {
 struct BenchModes {
   bool machine = false;
   bool kernels = false;
+  bool layer = false;
   bool compress = false;
   bool quick = false;
   bool iterations = false;
@@ -21,12 +22,13 @@ struct BenchModes {
   std::vector<std::string> shapes{};  ///< likewise
   std::vector<std::string> cached_shapes{};
   KernelBenchOptions kernel{};
+  LayerBenchOptions experts{};  ///< of --layer: the sides and numbers of its experts
   CompressBenchOptions compression{};
 
-  [[nodiscard]] bool any() const noexcept { return machine || kernels || compress; }
+  [[nodiscard]] bool any() const noexcept { return machine || kernels || layer || compress; }
 };
 
-/// The three flags and what belongs to them.
+/// The four flags and what belongs to them.
 void add_bench_modes(CLI::App& app, BenchModes& modes);
 
 /// Throws CLI::ValidationError for options of another mode than the chosen one.
