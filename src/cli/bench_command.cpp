@@ -25,7 +25,7 @@ std::string describe(const SpeedReport& report, const SpeedOptions& options) {
       "decode           {:.1f} tokens/s ({} tokens, one sequence)\n"
       "active weights   {} per token\n"
       "read bandwidth   {}/s, read between the tokens: decode limit {:.1f} tokens/s\n"
-      "decode reads     {:.1f} % of that, half of the time {:.1f} to {:.1f} %{}\n"
+      "decode reads     {:.1f} % of that, half of the steps {:.1f} to {:.1f} %{}\n"
       "peak memory      {}\n"
       "machine          {} threads, {}",
       report.prefill_tokens_per_second, options.prompt_tokens, report.first_token_seconds,

@@ -80,7 +80,7 @@ Status run_machine(const BenchModes& modes, const EngineOptions& engine, Output&
 void shrink(KernelBenchOptions& options, const BenchModes& modes) {
   if (modes.bits.empty()) options.bits = {3};
   if (modes.shapes.empty()) options.shapes = {{1024, 2048}};
-  if (options.batches == KernelBenchOptions{}.batches) options.batches = {1, 16};
+  if (modes.batches.empty()) options.batches = {1, 16};
 }
 
 Status run_kernels(const BenchModes& modes, const EngineOptions& engine, Output& output) {
@@ -97,6 +97,7 @@ Status run_kernels(const BenchModes& modes, const EngineOptions& engine, Output&
   if (!cached_shapes) return tl::unexpected<Error>(cached_shapes.error());
   if (!cached_shapes->empty()) options.cached_shapes = *cached_shapes;
   if (!modes.bits.empty()) options.bits = modes.bits;
+  if (!modes.batches.empty()) options.batches = modes.batches;
   const Result<KernelReport> report = [&] {
     ProgressDisplay display("measuring");
     return measure_kernels(options, display.callback());
@@ -107,7 +108,6 @@ Status run_kernels(const BenchModes& modes, const EngineOptions& engine, Output&
 }
 
 Status run_layer(const BenchModes& modes, const EngineOptions& engine, Output& output) {
-  const LayerBenchOptions defaults;
   LayerBenchOptions options = modes.experts;
   options.threads = engine.threads;
   options.isa = engine.isa;
@@ -116,14 +116,13 @@ Status run_layer(const BenchModes& modes, const EngineOptions& engine, Output& o
   options.group_size = modes.kernel.group_size;
   options.metadata_bits = modes.kernel.metadata_bits.front();
   options.rank = modes.kernel.rank;
-  if (modes.kernel.batches != KernelBenchOptions{}.batches) {
-    options.batches = modes.kernel.batches;
-  }
-  if (options.quick && options.hidden_size == defaults.hidden_size &&
-      options.intermediate_size == defaults.intermediate_size) {
+  if (!modes.batches.empty()) options.batches = modes.batches;
+  if (options.quick) {
     options.hidden_size = 512;
     options.intermediate_size = 1024;
   }
+  options.hidden_size = modes.hidden_size.value_or(options.hidden_size);
+  options.intermediate_size = modes.intermediate_size.value_or(options.intermediate_size);
   const Result<LayerReport> report = [&] {
     ProgressDisplay display("measuring");
     return measure_layer(options, display.callback());
@@ -179,11 +178,10 @@ void add_bench_modes(CLI::App& app, BenchModes& modes) {
                  "Kernels: shapes whose weights stay in the cache [256x4096]")
       ->delimiter(',')
       ->allow_extra_args(false);
-  app.add_option("--batch", modes.kernel.batches,
-                 "Kernels, layer: tokens multiplied at once; layer: [1]")
+  app.add_option("--batch", modes.batches,
+                 "Tokens multiplied at once. Kernels: [1,16,512]; layer: [1]")
       ->delimiter(',')
-      ->allow_extra_args(false)
-      ->capture_default_str();
+      ->allow_extra_args(false);
   app.add_option("--group-size,--group", modes.kernel.group_size,
                  "Kernels, layer, compress: inputs that share a scale and a zero")
       ->capture_default_str();
@@ -196,11 +194,9 @@ void add_bench_modes(CLI::App& app, BenchModes& modes) {
                  "Kernels: of the 3-bit factors of engine rows; compress: of the compensator; "
                  "layer: of the uniform one, the mixed one has 0 to twice that")
       ->capture_default_str();
-  app.add_option("--hidden", modes.experts.hidden_size, "Layer: inputs of an expert")
-      ->capture_default_str();
-  app.add_option("--intermediate", modes.experts.intermediate_size,
-                 "Layer: numbers between an expert's matrices")
-      ->capture_default_str();
+  app.add_option("--hidden", modes.hidden_size, "Layer: inputs of an expert [4096]");
+  app.add_option("--intermediate", modes.intermediate_size,
+                 "Layer: numbers between an expert's matrices [14336]");
   app.add_option("--experts", modes.experts.num_experts, "Layer: experts there are")
       ->capture_default_str();
   app.add_option("--experts-per-token", modes.experts.experts_per_token,

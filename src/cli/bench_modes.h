@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <trine/bench.h>
 #include <trine/engine.h>
@@ -21,8 +22,10 @@ struct BenchModes {
   std::vector<int> bits{};            ///< empty: the default of the mode
   std::vector<std::string> shapes{};  ///< likewise
   std::vector<std::string> cached_shapes{};
+  std::vector<std::size_t> batches{};
+  std::optional<std::size_t> hidden_size{}, intermediate_size{};
   KernelBenchOptions kernel{};
-  LayerBenchOptions experts{};  ///< of --layer: the sides and numbers of its experts
+  LayerBenchOptions experts{};  ///< of --layer: how many there are and a token needs
   CompressBenchOptions compression{};
 
   [[nodiscard]] bool any() const noexcept { return machine || kernels || layer || compress; }
