@@ -1,5 +1,5 @@
-// Speed without a model: what the machine can do, what the kernels make of it, what compressing
-// one matrix takes.
+// Speed without a model: what the machine can do, what the kernels make of it, what a layer of
+// experts does, what compressing one matrix takes.
 #pragma once
 
 #include <cstddef>
@@ -112,6 +112,71 @@ struct KernelReport {
 /// Measures the kernels on random matrices. kInvalidArgument names the option at fault.
 [[nodiscard]] Result<KernelReport> measure_kernels(const KernelBenchOptions& options,
                                                    const ProgressCallback& progress = {});
+
+/// One layer of experts as Mixtral's are, if not told otherwise.
+struct LayerBenchOptions {
+  std::size_t hidden_size = 4096;
+  std::size_t intermediate_size = 14336;
+  std::size_t num_experts = 8;
+  std::size_t experts_per_token = 2;
+  std::size_t group_size = 64;
+  int metadata_bits = 16;
+  std::size_t rank =
+      32;  ///< of the uniform layer, 0 or a multiple of 16; mixed: 0 to twice that
+  std::vector<std::size_t> batches{1};  ///< tokens of a step
+  int activation_bits = 16;             ///< 16 or 8
+  int threads = 0;  ///< rows are measured with 1 and with so many; 0: all processors
+  std::string isa{};
+  bool quick = false;  ///< small buffers and few steps; figures are rough
+};
+
+/// All three matrices of one expert.
+struct LayerExpert {
+  int bits = 0;
+  std::size_t rank = 0;
+  std::size_t stored_bytes = 0;  ///< with factors
+};
+
+/// What the steps of one layer took; medians over the steps.
+struct LayerFigures {
+  double seconds = 0.0;
+  double active_bytes = 0.0;  ///< of the router and the experts a step needed; mean
+  double bytes_per_second = 0.0;
+  double read_share = 0.0;  ///< in the mean of the plain reads right before and after the step
+  double read_share_first_quartile = 0.0;
+  double read_share_third_quartile = 0.0;
+};
+
+/// Both layers, measured in turn.
+struct LayerRow {
+  std::size_t batch = 0;
+  int threads = 0;
+  std::size_t steps = 0;        ///< of each layer
+  double read_bandwidth = 0.0;  ///< of the plain reads between the steps, median
+  LayerFigures mixed{};
+  LayerFigures uniform{};
+  /// Seconds per byte, mixed over uniform, of steps that follow each other; median and quartiles.
+  double time_per_byte = 0.0;
+  double time_per_byte_first_quartile = 0.0;
+  double time_per_byte_third_quartile = 0.0;
+};
+
+struct LayerReport {
+  std::string isa{};
+  int threads = 0;
+  std::vector<LayerExpert> mixed{};
+  std::vector<LayerExpert> uniform{};
+  std::size_t mixed_bytes = 0;  ///< of all experts; as many as uniform_bytes for an even number
+  std::size_t uniform_bytes = 0;  ///< of experts
+  std::size_t read_buffer_bytes = 0;
+  std::vector<LayerRow> rows{};
+};
+
+/// Measures one layer of experts with random weights as an engine runs it, twice side by side: with
+/// experts of different bits and ranks, and with the same bytes spread evenly. Every step takes
+/// other experts, so that all weights come from memory. kInvalidArgument names the option at fault.
+[[nodiscard]] Result<LayerReport> measure_layer(const LayerBenchOptions& options,
+                                                const ProgressCallback& progress = {});
 
 struct CompressBenchOptions {
   MatrixShape shape{4096, 14336};

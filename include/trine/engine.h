@@ -51,11 +51,20 @@ struct SpeedOptions {
 
 struct SpeedReport {
   double prefill_tokens_per_second = 0.0;
+  double first_token_seconds = 0.0;       ///< from the prompt to the logits that follow it
   double decode_tokens_per_second = 0.0;  ///< one sequence
   double active_bytes = 0.0;              ///< weights read per decoded token
-  double read_bandwidth = 0.0;            ///< bytes per second, measured in the same run
-  double decode_limit = 0.0;              ///< read_bandwidth / active_bytes, tokens per second
-  bool fits_in_cache = false;             ///< then decode_limit is not a limit
+  /// Bytes per second of plain reads by the same threads before and after every few tokens; median.
+  double read_bandwidth = 0.0;
+  double decode_limit = 0.0;  ///< read_bandwidth / active_bytes, tokens per second
+  /// Bytes of active weights per second of each few tokens, over the mean of the two reads around
+  /// them; median and quartiles.
+  double decode_read_share = 0.0;
+  double decode_read_share_first_quartile = 0.0;
+  double decode_read_share_third_quartile = 0.0;
+  bool fits_in_cache = false;  ///< then decode_limit is not a limit
+  std::uint64_t peak_rss_bytes =
+      0;  ///< of the process with the model alone, a prompt and a text
   int threads = 0;
   std::string isa{};
 };

@@ -1,10 +1,12 @@
-// The machine and its kernels, measured.
+// The machine, its kernels and a layer of experts, measured.
 #include <trine/bench.h>
 
 #include <charconv>
 
 #include "api/opened_model.h"
 #include "eval/kernel_rows.h"
+#include "eval/layer_mix.h"
+#include "eval/layer_steps.h"
 #include "eval/machine_rates.h"
 
 namespace trine {
@@ -47,6 +49,14 @@ Result<KernelReport> measure_kernels(const KernelBenchOptions& options,
   TRINE_ASSIGN_OR_RETURN(const int threads, api::resolve_threads(options.threads));
   TRINE_ASSIGN_OR_RETURN(const kernels::KernelTable* table, kernels::table_named(options.isa));
   return eval::measure_kernels(*table, threads, options, progress);
+}
+
+Result<LayerReport> measure_layer(const LayerBenchOptions& options,
+                                  const ProgressCallback& progress) {
+  TRINE_RETURN_IF_ERROR(eval::check_options(options));
+  TRINE_ASSIGN_OR_RETURN(const int threads, api::resolve_threads(options.threads));
+  TRINE_ASSIGN_OR_RETURN(const kernels::KernelTable* table, kernels::table_named(options.isa));
+  return eval::measure_layer(*table, threads, options, progress);
 }
 
 }  // namespace trine

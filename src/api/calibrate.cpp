@@ -8,6 +8,7 @@
 #include "api/opened_model.h"
 #include "api/output_file.h"
 #include "api/text_stream.h"
+#include "base/peak_memory.h"
 #include "calibrate/calibration.h"
 #include "calibrate/merge.h"
 #include "calibrate/statistics_file.h"
@@ -106,7 +107,7 @@ Result<CalibrateReport> calibrate_model(const std::string& model,
   report.bytes_written = fs::file_size(options.output, ignored);
   report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  report.peak_rss_bytes = api::peak_rss_bytes();
+  report.peak_rss_bytes = base::peak_rss_bytes();
   return report;
 }
 

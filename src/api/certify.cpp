@@ -4,6 +4,7 @@
 
 #include "api/opened_model.h"
 #include "api/tokenized_file.h"
+#include "base/peak_memory.h"
 #include "eval/certificate.h"
 
 namespace trine {
@@ -125,7 +126,7 @@ Result<CertificateReport> certify(const std::string& model, const CertifyOptions
   CertificateReport report = to_report(certificate, options);
   report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  report.peak_rss_bytes = api::peak_rss_bytes();
+  report.peak_rss_bytes = base::peak_rss_bytes();
   return report;
 }
 

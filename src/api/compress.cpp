@@ -6,6 +6,7 @@
 #include "api/output_file.h"
 #include "api/planning.h"
 #include "base/files.h"
+#include "base/peak_memory.h"
 #include "compress/compressor.h"
 
 namespace trine {
@@ -79,7 +80,7 @@ Result<CompressReport> compress_model(const std::string& source, const std::stri
       .original_bytes = totals.original_bytes,
       .seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
-      .peak_rss_bytes = api::peak_rss_bytes(),
+      .peak_rss_bytes = base::peak_rss_bytes(),
       .resumed_matrices = resumed,
       .nonfinite_weights = packed::count_nonfinite_weights(manifest),
       .nonfinite_tensors = nonfinite.size(),

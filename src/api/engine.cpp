@@ -67,11 +67,16 @@ Result<SpeedReport> measure_speed(const std::string& path, const SpeedOptions& o
                          eval::measure_speed(engine, {options.prompt_tokens,
                                                       options.decode_tokens, options.repeats}));
   return SpeedReport{.prefill_tokens_per_second = result.prefill_tokens_per_second,
+                     .first_token_seconds = result.first_token_seconds,
                      .decode_tokens_per_second = result.decode_tokens_per_second,
                      .active_bytes = result.active_bytes,
-                     .read_bandwidth = result.read_bandwidth,
+                     .read_bandwidth = result.reads.read_bandwidth,
                      .decode_limit = result.decode_limit(),
-                     .fits_in_cache = result.active_bytes < result.largest_cache_bytes,
+                     .decode_read_share = result.reads.median,
+                     .decode_read_share_first_quartile = result.reads.first_quartile,
+                     .decode_read_share_third_quartile = result.reads.third_quartile,
+                     .fits_in_cache = result.fits_in_cache(),
+                     .peak_rss_bytes = result.peak_rss_bytes,
                      .threads = engine.threads(),
                      .isa = std::string(engine.kernels().name)};
 }

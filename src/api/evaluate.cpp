@@ -8,6 +8,7 @@
 #include "api/opened_model.h"
 #include "api/output_file.h"
 #include "api/tokenized_file.h"
+#include "base/peak_memory.h"
 #include "eval/perplexity.h"
 #include "eval/reference_file.h"
 
@@ -143,7 +144,7 @@ Result<PerplexityReport> evaluate_perplexity(const std::string& model,
   if (original.reference) report.top_tokens = original.reference->top_tokens();
   report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  report.peak_rss_bytes = api::peak_rss_bytes();
+  report.peak_rss_bytes = base::peak_rss_bytes();
   return report;
 }
 

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/peak_memory.h"
 #include "checkpoint/fingerprint.h"
 #include "eval/tasks/run_task.h"
 #include "input/tokenizer.h"
@@ -130,7 +131,7 @@ Result<TaskReport> evaluate_tasks(const std::string& model, const TaskOptions& o
   }
   report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  report.peak_rss_bytes = api::peak_rss_bytes();
+  report.peak_rss_bytes = base::peak_rss_bytes();
   return report;
 }
 

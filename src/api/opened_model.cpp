@@ -1,7 +1,6 @@
 #include "api/opened_model.h"
 
 #include <omp.h>
-#include <sys/resource.h>
 
 namespace trine::api {
 
@@ -52,12 +51,6 @@ Result<int> resolve_threads(int requested) {
                 kMostThreads);
   }
   return requested == 0 ? omp_get_num_procs() : requested;
-}
-
-std::uint64_t peak_rss_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
 }
 
 }  // namespace trine::api

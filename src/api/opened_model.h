@@ -32,7 +32,4 @@ struct OpenedModel {
 /// `requested`, or the number of processors for 0. kInvalidArgument for negative or absurd ones.
 [[nodiscard]] Result<int> resolve_threads(int requested);
 
-/// Largest resident memory of this process so far, bytes.
-[[nodiscard]] std::uint64_t peak_rss_bytes();
-
 }  // namespace trine::api

@@ -12,6 +12,7 @@
 #include "api/output_file.h"
 #include "api/report_inputs.h"
 #include "base/files.h"
+#include "base/peak_memory.h"
 #include "eval/report/page.h"
 
 namespace trine {
@@ -190,7 +191,7 @@ Result<ReportSummary> write_report(const std::string& model, const ReportOptions
       .bytes_written = page.size(),
       .seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
-      .peak_rss_bytes = api::peak_rss_bytes()};
+      .peak_rss_bytes = base::peak_rss_bytes()};
 }
 
 }  // namespace trine

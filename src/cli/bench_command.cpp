@@ -21,17 +21,20 @@ struct Options {
 
 std::string describe(const SpeedReport& report, const SpeedOptions& options) {
   return fmt::format(
-      "prefill          {:.1f} tokens/s ({} tokens)\n"
+      "prefill          {:.1f} tokens/s ({} tokens; first token after {:.3f} s)\n"
       "decode           {:.1f} tokens/s ({} tokens, one sequence)\n"
       "active weights   {} per token\n"
-      "read bandwidth   {}/s, measured now: decode limit {:.1f} tokens/s, {:.0f} % reached{}\n"
+      "read bandwidth   {}/s, read between the tokens: decode limit {:.1f} tokens/s\n"
+      "decode reads     {:.1f} % of that, half of the steps {:.1f} to {:.1f} %{}\n"
+      "peak memory      {}\n"
       "machine          {} threads, {}",
-      report.prefill_tokens_per_second, options.prompt_tokens, report.decode_tokens_per_second,
-      options.decode_tokens, format_bytes(report.active_bytes),
+      report.prefill_tokens_per_second, options.prompt_tokens, report.first_token_seconds,
+      report.decode_tokens_per_second, options.decode_tokens, format_bytes(report.active_bytes),
       format_bytes(report.read_bandwidth), report.decode_limit,
-      100.0 * report.decode_tokens_per_second / report.decode_limit,
+      100.0 * report.decode_read_share, 100.0 * report.decode_read_share_first_quartile,
+      100.0 * report.decode_read_share_third_quartile,
       report.fits_in_cache ? " (no real limit: the weights fit the processor's cache)" : "",
-      report.threads, report.isa);
+      format_bytes(static_cast<double>(report.peak_rss_bytes)), report.threads, report.isa);
 }
 
 Status run_bench(const Options& options, Output& output) {
@@ -39,16 +42,22 @@ Status run_bench(const Options& options, Output& output) {
   const Result<SpeedReport> report =
       measure_speed(options.model, options.speed, options.engine);
   if (!report) return tl::unexpected<Error>(report.error());
-  const Json json = {{"prefill_tokens_per_second", report->prefill_tokens_per_second},
-                     {"decode_tokens_per_second", report->decode_tokens_per_second},
-                     {"prompt_tokens", options.speed.prompt_tokens},
-                     {"decode_tokens", options.speed.decode_tokens},
-                     {"active_bytes", report->active_bytes},
-                     {"read_bandwidth_bytes_per_second", report->read_bandwidth},
-                     {"decode_limit_tokens_per_second", report->decode_limit},
-                     {"fits_in_cache", report->fits_in_cache},
-                     {"threads", report->threads},
-                     {"isa", report->isa}};
+  const Json json = {
+      {"prefill_tokens_per_second", report->prefill_tokens_per_second},
+      {"first_token_seconds", report->first_token_seconds},
+      {"decode_tokens_per_second", report->decode_tokens_per_second},
+      {"prompt_tokens", options.speed.prompt_tokens},
+      {"decode_tokens", options.speed.decode_tokens},
+      {"active_bytes", report->active_bytes},
+      {"read_bandwidth_bytes_per_second", report->read_bandwidth},
+      {"decode_limit_tokens_per_second", report->decode_limit},
+      {"decode_read_share", report->decode_read_share},
+      {"decode_read_share_quartiles",
+       {report->decode_read_share_first_quartile, report->decode_read_share_third_quartile}},
+      {"fits_in_cache", report->fits_in_cache},
+      {"peak_rss_bytes", report->peak_rss_bytes},
+      {"threads", report->threads},
+      {"isa", report->isa}};
   output.result(json, describe(*report, options.speed));
   return {};
 }
@@ -70,7 +79,8 @@ std::function<Status(Output&)> declare_bench(CLI::App& app) {
   add_json_option(app);
   app.callback([&app, options] {
     if (options->model.empty() != options->modes.any()) {
-      throw CLI::RequiredError("Either MODEL or one of --machine, --kernels, --compress");
+      throw CLI::RequiredError(
+          "Either MODEL or one of --machine, --kernels, --layer, --compress");
     }
     check_bench_usage(app, options->modes);
   });
@@ -80,6 +90,9 @@ std::function<Status(Output&)> declare_bench(CLI::App& app) {
       "  trine bench --machine\n"
       "  trine bench --kernels --bits 3,4 --batch 1,16 --activations 8\n"
       "  trine bench --kernels --shapes 2048x768 --rank 0 --json\n"
+      "  trine bench --layer\n"
+      "  trine bench --layer --hidden 2048 --intermediate 768 --experts 128 "
+      "--experts-per-token 8\n"
       "  trine bench --compress --shape 4096x14336 --bits 3 --rank 32\n"
       "docs/measurements/kernels.md says how to read the tables. Measure on a quiet machine.\n"
       "For an encoder–decoder model, prefill is the encoder's run over the prompt and the "

@@ -4,13 +4,14 @@
 
 #include <array>
 
+#include "cli/bench_layer.h"
 #include "cli/bench_reports.h"
 #include "cli/progress_display.h"
 
 namespace trine::cli {
 namespace {
 
-enum Mode : unsigned { kModel = 1, kMachine = 2, kKernels = 4, kCompress = 8 };
+enum Mode : unsigned { kModel = 1, kMachine = 2, kKernels = 4, kCompress = 8, kLayer = 16 };
 
 struct Rule {
   const char* option;
@@ -22,16 +23,20 @@ constexpr std::array kRules = {
     Rule{"--prompt-tokens", kModel},
     Rule{"--decode-tokens", kModel},
     Rule{"--repeats", kModel},
-    Rule{"--isa", kModel | kMachine | kKernels},
-    Rule{"--activations", kModel | kKernels},
-    Rule{"--quick", kMachine | kKernels | kCompress},
+    Rule{"--isa", kModel | kMachine | kKernels | kLayer},
+    Rule{"--activations", kModel | kKernels | kLayer},
+    Rule{"--quick", kMachine | kKernels | kLayer | kCompress},
     Rule{"--bits", kKernels | kCompress},
     Rule{"--shapes", kKernels | kCompress},
-    Rule{"--group-size", kKernels | kCompress},
-    Rule{"--rank", kKernels | kCompress},
+    Rule{"--group-size", kKernels | kLayer | kCompress},
+    Rule{"--rank", kKernels | kLayer | kCompress},
     Rule{"--cached-shapes", kKernels},
-    Rule{"--batch", kKernels},
-    Rule{"--metadata-bits", kKernels},
+    Rule{"--batch", kKernels | kLayer},
+    Rule{"--metadata-bits", kKernels | kLayer},
+    Rule{"--hidden", kLayer},
+    Rule{"--intermediate", kLayer},
+    Rule{"--experts", kLayer},
+    Rule{"--experts-per-token", kLayer},
     Rule{"--quantizer", kCompress},
     Rule{"--compensator", kCompress},
     Rule{"--iterations", kCompress},
@@ -40,12 +45,14 @@ constexpr std::array kRules = {
 Mode mode_of(const BenchModes& modes) {
   if (modes.machine) return kMachine;
   if (modes.kernels) return kKernels;
+  if (modes.layer) return kLayer;
   return modes.compress ? kCompress : kModel;
 }
 
 const char* name_of(Mode mode) {
   if (mode == kMachine) return "--machine";
   if (mode == kKernels) return "--kernels";
+  if (mode == kLayer) return "--layer";
   return mode == kCompress ? "--compress" : "a model";
 }
 
@@ -73,7 +80,7 @@ Status run_machine(const BenchModes& modes, const EngineOptions& engine, Output&
 void shrink(KernelBenchOptions& options, const BenchModes& modes) {
   if (modes.bits.empty()) options.bits = {3};
   if (modes.shapes.empty()) options.shapes = {{1024, 2048}};
-  if (options.batches == KernelBenchOptions{}.batches) options.batches = {1, 16};
+  if (modes.batches.empty()) options.batches = {1, 16};
 }
 
 Status run_kernels(const BenchModes& modes, const EngineOptions& engine, Output& output) {
@@ -90,12 +97,38 @@ Status run_kernels(const BenchModes& modes, const EngineOptions& engine, Output&
   if (!cached_shapes) return tl::unexpected<Error>(cached_shapes.error());
   if (!cached_shapes->empty()) options.cached_shapes = *cached_shapes;
   if (!modes.bits.empty()) options.bits = modes.bits;
+  if (!modes.batches.empty()) options.batches = modes.batches;
   const Result<KernelReport> report = [&] {
     ProgressDisplay display("measuring");
     return measure_kernels(options, display.callback());
   }();
   if (!report) return tl::unexpected<Error>(report.error());
   output.result(to_json(*report), to_text(*report));
+  return {};
+}
+
+Status run_layer(const BenchModes& modes, const EngineOptions& engine, Output& output) {
+  LayerBenchOptions options = modes.experts;
+  options.threads = engine.threads;
+  options.isa = engine.isa;
+  options.activation_bits = engine.activation_bits;
+  options.quick = modes.quick;
+  options.group_size = modes.kernel.group_size;
+  options.metadata_bits = modes.kernel.metadata_bits.front();
+  options.rank = modes.kernel.rank;
+  if (!modes.batches.empty()) options.batches = modes.batches;
+  if (options.quick) {
+    options.hidden_size = 512;
+    options.intermediate_size = 1024;
+  }
+  options.hidden_size = modes.hidden_size.value_or(options.hidden_size);
+  options.intermediate_size = modes.intermediate_size.value_or(options.intermediate_size);
+  const Result<LayerReport> report = [&] {
+    ProgressDisplay display("measuring");
+    return measure_layer(options, display.callback());
+  }();
+  if (!report) return tl::unexpected<Error>(report.error());
+  output.result(to_json(*report, options), to_text(*report, options));
   return {};
 }
 
@@ -126,6 +159,10 @@ void add_bench_modes(CLI::App& app, BenchModes& modes) {
                "Measure this machine: reads, clock, peak rates, sgemm");
   app.add_flag("--kernels", modes.kernels,
                "Measure the packed matrix products on random weights beside these limits");
+  app.add_flag(
+      "--layer", modes.layer,
+      "Measure one layer of experts: mixed bits and ranks beside the same bytes spread "
+      "evenly");
   app.add_flag("--compress", modes.compress, "Time compressing one random matrix");
   app.add_flag("--quick", modes.quick,
                "Without a model: some seconds, small buffers, rough figures");
@@ -141,20 +178,29 @@ void add_bench_modes(CLI::App& app, BenchModes& modes) {
                  "Kernels: shapes whose weights stay in the cache [256x4096]")
       ->delimiter(',')
       ->allow_extra_args(false);
-  app.add_option("--batch", modes.kernel.batches, "Kernels: tokens multiplied at once")
+  app.add_option("--batch", modes.batches,
+                 "Tokens multiplied at once. Kernels: [1,16,512]; layer: [1]")
       ->delimiter(',')
-      ->allow_extra_args(false)
-      ->capture_default_str();
+      ->allow_extra_args(false);
   app.add_option("--group-size,--group", modes.kernel.group_size,
-                 "Kernels, compress: inputs that share a scale and a zero")
+                 "Kernels, layer, compress: inputs that share a scale and a zero")
       ->capture_default_str();
   app.add_option("--metadata-bits", modes.kernel.metadata_bits,
-                 "Kernels: widths of scales and zeros, 16 or 8")
+                 "Kernels: widths of scales and zeros, 16 or 8; layer: one")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->capture_default_str();
   app.add_option("--rank", modes.kernel.rank,
-                 "Kernels: of the 3-bit factors of engine rows; compress: of the compensator")
+                 "Kernels: of the 3-bit factors of engine rows; compress: of the compensator; "
+                 "layer: of the uniform one, the mixed one has 0 to twice that")
+      ->capture_default_str();
+  app.add_option("--hidden", modes.hidden_size, "Layer: inputs of an expert [4096]");
+  app.add_option("--intermediate", modes.intermediate_size,
+                 "Layer: numbers between an expert's matrices [14336]");
+  app.add_option("--experts", modes.experts.num_experts, "Layer: experts there are")
+      ->capture_default_str();
+  app.add_option("--experts-per-token", modes.experts.experts_per_token,
+                 "Layer: experts a token needs")
       ->capture_default_str();
   app.add_option("--quantizer", modes.compression.quantizer, "Compress: rtn, hqq or trine")
       ->capture_default_str();
@@ -165,8 +211,9 @@ void add_bench_modes(CLI::App& app, BenchModes& modes) {
 }
 
 void check_bench_usage(const CLI::App& app, const BenchModes& modes) {
-  if (int{modes.machine} + int{modes.kernels} + int{modes.compress} > 1) {
-    throw CLI::ValidationError("--machine, --kernels, --compress", "choose one of them");
+  if (int{modes.machine} + int{modes.kernels} + int{modes.layer} + int{modes.compress} > 1) {
+    throw CLI::ValidationError("--machine, --kernels, --layer, --compress",
+                               "choose one of them");
   }
   const Mode mode = mode_of(modes);
   for (const Rule& rule : kRules) {
@@ -178,11 +225,15 @@ void check_bench_usage(const CLI::App& app, const BenchModes& modes) {
   if (modes.compress && (modes.bits.size() > 1 || modes.shapes.size() > 1)) {
     throw CLI::ValidationError("--compress", "takes one width and one shape");
   }
+  if (modes.layer && modes.kernel.metadata_bits.size() > 1) {
+    throw CLI::ValidationError("--layer", "takes one width of scales and zeros");
+  }
 }
 
 Status run_bench_mode(const BenchModes& modes, const EngineOptions& engine, Output& output) {
   if (modes.machine) return run_machine(modes, engine, output);
   if (modes.kernels) return run_kernels(modes, engine, output);
+  if (modes.layer) return run_layer(modes, engine, output);
   return run_compress(modes, engine, output);
 }
 

@@ -35,7 +35,9 @@ constexpr std::array kCommands = {
     Command{"generate", "Continue a prompt", declare_generate},
     Command{"chat", "Talk with a model", declare_chat},
     Command{"serve", "Serve a model over HTTP, in OpenAI's dialect", declare_serve},
-    Command{"bench", "Time a model, the kernels or compression beside the machine's limits",
+    Command{"bench",
+            "Time a model, the kernels, a layer of experts or compression beside the machine's "
+            "limits",
             declare_bench},
 };
 

@@ -1,5 +1,6 @@
 #include "eval/kernel_figures.h"
 
+#include "eval/plain_reads.h"
 #include "eval/timing.h"
 
 namespace trine::eval {
@@ -11,13 +12,10 @@ void set_figures(const RowTimes& times, int num_digits, KernelRow& row) {
   row.spread = relative_spread(times.seconds);
   row.bytes_per_second = bytes / row.seconds;
   if (!times.reads.empty()) {
-    std::vector<double> shares;
-    for (std::size_t run = 0; run < times.seconds.size(); ++run) {
-      const double around = (times.reads[run] + times.reads[run + 1]) / 2.0;
-      shares.push_back(bytes / times.seconds[run] / around);
-    }
+    std::vector<double> rates;
+    for (const double seconds : times.seconds) rates.push_back(bytes / seconds);
     row.read_bandwidth = median(times.reads);
-    row.read_share = median(shares);
+    row.read_share = median(shares_of_reads(rates, times.reads));
   }
   const auto weights =
       static_cast<double>(row.shape.out_features) * static_cast<double>(row.shape.in_features);

@@ -92,12 +92,6 @@ double read_seconds(const kernels::KernelTable& table, std::span<const std::uint
   return folded == 1 ? seconds + 1e-12 : seconds;
 }
 
-Result<double> measure_read_bandwidth(const kernels::KernelTable& table, int threads) {
-  constexpr int kPasses = 8;
-  TRINE_ASSIGN_OR_RETURN(const LargeBuffer buffer, filled_buffer(uncached_bytes(false)));
-  return measure_reads(table, buffer.bytes(), kPasses, threads).best;
-}
-
 double measure_sgemm(std::size_t size, int runs, int threads) {
   base::Random random(1);
   std::vector<float> left(size * size), right(size * size), product(size * size);

@@ -27,10 +27,6 @@ inline constexpr int kPeakCalls = 12;
 [[nodiscard]] double read_seconds(const kernels::KernelTable& table,
                                   std::span<const std::uint8_t> bytes, int threads);
 
-/// Best of several plain reads of more than the caches hold, bytes per second.
-[[nodiscard]] Result<double> measure_read_bandwidth(const kernels::KernelTable& table,
-                                                    int threads);
-
 /// Operations per second of fp32 products of square matrices, median of `runs`.
 [[nodiscard]] double measure_sgemm(std::size_t size, int runs, int threads);
 

@@ -43,11 +43,11 @@ std::size_t RandomMatrices::bytes_of_one(const PackedLayout& layout, std::size_t
 }
 
 RandomMatrices::RandomMatrices(const PackedLayout& layout, std::size_t rank,
-                               std::span<std::uint8_t> buffer, std::size_t most, int threads) {
+                               std::span<std::uint8_t> buffer, std::size_t most, int threads,
+                               std::uint64_t seed) {
   const std::size_t bytes = bytes_of_one(layout, rank);
   const std::size_t count = std::clamp<std::size_t>(buffer.size() / bytes, 1, most);
   std::size_t offset = 0;
-  std::uint64_t seed = 0;
   const auto next = [&](const PackedLayout& part) {
     const auto blocks = buffer.subspan(offset, part.total_bytes());
     fill_random_blocks(part, ++seed, threads, blocks);

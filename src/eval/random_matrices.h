@@ -21,8 +21,9 @@ class RandomMatrices {
   [[nodiscard]] static std::size_t bytes_of_one(const PackedLayout& layout, std::size_t rank);
 
   /// @param buffer at least bytes_of_one(). @param most matrices are made at the most.
+  /// @param seed others give other content; three are used up per matrix.
   RandomMatrices(const PackedLayout& layout, std::size_t rank, std::span<std::uint8_t> buffer,
-                 std::size_t most, int threads);
+                 std::size_t most, int threads, std::uint64_t seed = 0);
 
   [[nodiscard]] std::size_t size() const noexcept { return matrices_.size(); }
   [[nodiscard]] const CompensatedMatrixView& operator[](std::size_t index) const noexcept {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "base/result.h"
+#include "eval/plain_reads.h"
 #include "runtime/engine.h"
 
 namespace trine::eval {
@@ -16,13 +18,22 @@ struct SpeedOptions {
 
 struct SpeedResult {
   double prefill_tokens_per_second = 0.0;  ///< median over repeats
+  double first_token_seconds = 0.0;        ///< from the prompt to its logits; median
   double decode_tokens_per_second = 0.0;   ///< median over repeats; one sequence, batch 1
   double active_bytes = 0.0;               ///< weights read per decoded token
-  double read_bandwidth = 0.0;             ///< bytes per second, measured in the same run
-  double largest_cache_bytes = 0.0;        ///< last-level cache; 0 when unknown
+  ReadShare reads{};  ///< decode beside plain reads before and after every few tokens
+  double largest_cache_bytes = 0.0;  ///< last-level cache; 0 when unknown
+  std::uint64_t peak_rss_bytes =
+      0;  ///< of a prompt and a text, before memory for reads is there
 
   /// Decode speed if reading the active weights from memory were the only work.
-  [[nodiscard]] double decode_limit() const noexcept { return read_bandwidth / active_bytes; }
+  [[nodiscard]] double decode_limit() const noexcept {
+    return reads.read_bandwidth / active_bytes;
+  }
+  /// Whether the weights of a token may stay in the cache; then memory is no limit.
+  [[nodiscard]] bool fits_in_cache() const noexcept {
+    return active_bytes < largest_cache_bytes;
+  }
 };
 
 /// Times prefill of a prompt (by the encoder, if there is one, and one step of the decoder) and token-by-token decode after it.

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <utility>
 
@@ -25,6 +28,30 @@ TEST(MappedFile, ShowsTheBytes) {
   const auto file = MappedFile::open(directory.path() / "file");
   ASSERT_TRUE(file.has_value());
   EXPECT_EQ(text_of(*file), "some bytes");
+}
+
+/// The flags in /proc/self/smaps of the mapping that begins at `address`.
+std::string flags_of_mapping(const void* address) {
+  std::ifstream file("/proc/self/smaps");
+  const std::string begin = fmt::format("{:x}-", reinterpret_cast<std::uintptr_t>(address));
+  bool is_ours = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.find('-') < line.find(' ')) is_ours = line.starts_with(begin);
+    if (is_ours && line.starts_with("VmFlags:")) return line;
+  }
+  return "no such mapping";
+}
+
+TEST(MappedFile, AsksForLargePages) {
+  if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) {
+    GTEST_SKIP() << "this kernel has no transparent large pages";
+  }
+  const TemporaryDirectory directory;
+  write_file(directory.path() / "large", std::string(std::size_t{3} << 20, 'x'));
+  const auto file = MappedFile::open(directory.path() / "large");
+  ASSERT_TRUE(file.has_value());
+  EXPECT_NE(flags_of_mapping(file->bytes().data()).find(" hg"), std::string::npos)
+      << flags_of_mapping(file->bytes().data());
 }
 
 TEST(MappedFile, MapsAnEmptyFileAsAnEmptySpan) {

@@ -87,6 +87,40 @@ class Kernels(unittest.TestCase):
         self.assertIn("measuring: 100 %", done.stderr)
 
 
+SMALL_LAYER = ["bench", "--layer", "--quick", "--hidden", "128", "--intermediate", "256"]
+
+
+class Layer(unittest.TestCase):
+    def test_mixed_and_uniform_have_the_same_bytes(self):
+        report = trine_json(*SMALL_LAYER, "--experts", "4", "--batch", "1,2", "--threads", "2")
+        self.assertEqual(report["bytes_difference"], 0)
+        self.assertEqual({expert["bits"] for expert in report["mixed_experts"]}, {2, 3, 4})
+        self.assertEqual([expert["rank"] for expert in report["mixed_experts"]], [64, 0, 0, 64])
+        # 3 × 128 × 256 weights of 3 bits and 32 / 64; factors of rank 32 likewise.
+        expert = (3 * 128 * 256 + 3 * 32 * (128 + 256)) * 7 // 16
+        self.assertEqual({e["stored_bytes"] for e in report["uniform_experts"]}, {expert})
+        rows = report["rows"]
+        self.assertEqual([(row["batch"], row["threads"]) for row in rows],
+                         [(1, 1), (1, 2), (2, 1), (2, 2)])  # fmt: skip
+        for row in rows:
+            for layer in ("mixed", "uniform"):
+                figures = row[layer]
+                self.assertGreater(figures["seconds"], 0)
+                first, third = figures["read_share_quartiles"]
+                self.assertTrue(0 < first <= figures["read_share"] <= third, figures)
+            self.assertGreater(row["time_per_byte_ratio"], 0)
+            if row["batch"] == 1:  # two experts and the router in fp32
+                self.assertEqual(row["uniform"]["active_bytes"], 2 * expert + 4 * 4 * 128)
+
+    def test_text_is_one_aligned_table(self):
+        done = trine(*SMALL_LAYER, "--threads", "1")
+        self.assertEqual(done.code, 0, done.stderr)
+        table = done.stdout[done.stdout.index("layer "):].splitlines()
+        self.assertEqual(len(table), 3, done.stdout)
+        self.assertEqual(len({len(line) for line in table}), 1, done.stdout)
+        self.assertIn("measuring: 100 %", done.stderr)
+
+
 class Compress(unittest.TestCase):
     def test_seconds_error_and_rates(self):
         report = trine_json("bench", "--compress", "--quick", "--shape", "128x512",
@@ -119,6 +153,9 @@ class Refused(unittest.TestCase):
             self.assert_fails(1, ["rank is 20", "16"], "bench", mode, "--rank", "20")
         self.assert_fails(1, ["batch is 0"], "bench", "--kernels", "--batch", "0")
         self.assert_fails(1, ["group size is 48", "64"], "bench", "--kernels", "--group", "48")
+        self.assert_fails(1, ["rank is 20", "16"], "bench", "--layer", "--rank", "20")
+        self.assert_fails(1, ["experts per token is 9"], "bench", "--layer",
+                          "--experts-per-token", "9")  # fmt: skip
         self.assert_fails(1, ["awq", "hqq"], "bench", "--compress", "--quick",
                           "--quantizer", "awq")  # fmt: skip
         self.assert_fails(1, ["sse9"], "bench", "--machine", "--isa", "sse9")
@@ -130,6 +167,10 @@ class Refused(unittest.TestCase):
         self.assert_fails(2, ["choose one"], "bench", "--machine", "--kernels")
         self.assert_fails(2, ["--batch", "--machine"], "bench", "--machine", "--batch", "1")
         self.assert_fails(2, ["--rank", "a model"], "bench", MODEL, "--rank", "16")
+        self.assert_fails(2, ["choose one"], "bench", "--layer", "--kernels")
+        self.assert_fails(2, ["--bits", "--layer"], "bench", "--layer", "--bits", "3")
+        self.assert_fails(2, ["--hidden", "--kernels"], "bench", "--kernels", "--hidden", "64")
+        self.assert_fails(2, ["one width"], "bench", "--layer", "--metadata-bits", "16,8")
         self.assert_fails(2, ["one shape"], "bench", "--compress", "--bits", "3,4")
         self.assert_fails(2, ["--batch"], "bench", "--kernels", "--batch", "x")
 

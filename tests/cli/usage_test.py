@@ -209,6 +209,13 @@ class Output(unittest.TestCase):
                             "--repeats", "1")  # fmt: skip
         self.assertGreater(report["decode_tokens_per_second"], 0)
         self.assertGreater(report["read_bandwidth_bytes_per_second"], 1e8)
+        first, third = report["decode_read_share_quartiles"]
+        self.assertGreater(first, 0)
+        self.assertTrue(first <= report["decode_read_share"] <= third, report)
+        self.assertAlmostEqual(
+            report["first_token_seconds"] * report["prefill_tokens_per_second"], 8, places=6)
+        # Everything a prompt touches of 31 MB of weights, without the 512 MiB that reads need.
+        self.assertTrue(10e6 < report["peak_rss_bytes"] < 300e6, report["peak_rss_bytes"])
         # Attention, routers, head and 2 of 8 experts, in bf16: what one token reads.
         self.assertEqual(report["active_bytes"], 2 * (786432 + 8192 + 1048576 + 12582912 // 4))
 
