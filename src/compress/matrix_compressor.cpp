@@ -110,6 +110,13 @@ void remove_shrinkage(MatrixView weights, const InputMoments& moments, int threa
   factors.numbers.left = dequantized(factors.left, threads);
 }
 
+/// Puts codes that were moved out of `memory` back where none are left.
+void give_back(QuantizedMatrix codes, CompensatorMemory& memory) {
+  for (QuantizedMatrix& kept : memory.codes) {
+    if (kept.codes.capacity() < codes.codes.capacity()) return std::swap(kept, codes);
+  }
+}
+
 }  // namespace
 
 double SquaredError::relative() const {
@@ -118,7 +125,7 @@ double SquaredError::relative() const {
 
 Result<CompressedMatrix> compress_matrix(std::string_view name, MatrixView weights,
                                          const MatrixPlan& plan, const InputMoments& moments,
-                                         int threads) {
+                                         int threads, CompensatorMemory* memory) {
   TRINE_ASSIGN_OR_RETURN(const auto quantizer, quantizer_named(plan.quantizer));
   CompressedMatrix matrix{.layout = layout_of(weights.rows, weights.cols, plan)};
   Compensated compensated;
@@ -135,14 +142,16 @@ Result<CompressedMatrix> compress_matrix(std::string_view name, MatrixView weigh
         base::xxh3({reinterpret_cast<const std::uint8_t*>(name.data()), name.size()});
     TRINE_ASSIGN_OR_RETURN(
         compensated,
-        compensator->compensate(weights, plan, *quantizer,
-                                {.threads = threads, .seed = seed, .moments = moments}));
+        compensator->compensate(
+            weights, plan, *quantizer,
+            {.threads = threads, .seed = seed, .moments = moments, .memory = memory}));
     matrix.trace = std::move(compensated.trace);
   }
   if (plan.unbiased) remove_shrinkage(weights, moments, threads, compensated);
   if (plan.rank > 0) matrix.factors = pack_factors(compensated.factors, threads);
   matrix.blocks = kernels::pack(compensated.codes, threads);
   measure(weights, compensated, moments, threads, matrix);
+  if (memory != nullptr && plan.rank > 0) give_back(std::move(compensated.codes), *memory);
   return matrix;
 }
 

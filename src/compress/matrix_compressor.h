@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "compress/compensators/compensator.h"
 #include "compress/factors.h"
 #include "compress/quantizers/quantizer.h"
 #include "core/matrix_plan.h"
@@ -38,11 +39,12 @@ struct CompressedMatrix {
 
 /// @param name seeds the random start of the compensator.
 /// @param weights finite values. @param plan possible for their shape.
-/// The result does not depend on `threads`. kUnsupported for unknown quantizers and compensators.
+/// @param memory kept from one matrix to the next; null: new memory.
+/// The result does not depend on `threads` and `memory`. kUnsupported for unknown quantizers and compensators.
 [[nodiscard]] Result<CompressedMatrix> compress_matrix(std::string_view name,
                                                        MatrixView weights,
                                                        const MatrixPlan& plan,
-                                                       const InputMoments& moments,
-                                                       int threads);
+                                                       const InputMoments& moments, int threads,
+                                                       CompensatorMemory* memory = nullptr);
 
 }  // namespace trine::compress

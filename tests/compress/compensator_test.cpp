@@ -202,6 +202,26 @@ TEST(Milo, BytesOfManyPiecesDoNotDependOnThreads) {
   }
 }
 
+/// What the last matrix left in memory, of another shape and then of the same, changes no byte.
+TEST(Milo, BytesDoNotDependOnTheMemoryOfTheLastMatrix) {
+  constexpr std::size_t kOtherRows = 90, kOtherCols = 2300;
+  const auto other = testing_support::random_normal(kOtherRows * kOtherCols, 37, 0.05);
+  const auto weights = structured_weights();
+  const MatrixPlan plan{"hqq", 3, 64, 16, kRank, 3, "milo"};
+  const auto alone = compress_matrix("w", {kRows, kCols, weights}, plan, {}, 1).value();
+  CompensatorMemory memory;
+  ASSERT_TRUE(compress_matrix("o", {kOtherRows, kOtherCols, other}, plan, {}, 2, &memory));
+  for (const QuantizedMatrix& codes : memory.codes) EXPECT_GT(codes.codes.capacity(), 0u);
+  for (int time = 0; time < 2; ++time) {
+    const auto after =
+        compress_matrix("w", {kRows, kCols, weights}, plan, {}, 2, &memory).value();
+    EXPECT_EQ(alone.blocks, after.blocks);
+    EXPECT_EQ(alone.factors.left, after.factors.left);
+    EXPECT_EQ(alone.factors.right, after.factors.right);
+    EXPECT_EQ(alone.trace, after.trace);
+  }
+}
+
 /// The published loop with a new randomized SVD of two power iterations at every pass ("cold") and
 /// factors that are never rounded is what milo-paper traces.
 TEST(Milo, IsNoFartherThanTheColdReferenceAtTheSameFactors) {
