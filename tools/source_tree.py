@@ -1,4 +1,4 @@
-"""What the four checks share: which files there are, C++ without its comments, and the report.
+"""What the five checks share: which files there are, C++ without its comments, and the report.
 
 A check is a function from a SourceTree to violations; `main` turns it into a program with
 `--root`, one line per violation and an exit code.

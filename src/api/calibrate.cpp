@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kDefaultWindow = 2048;
+constexpr std::size_t kCalibrationWindow = 2048;
 
 /// Everything in the files of `paths` as one, all of the same kind.
 Result<std::optional<calibrate::StoredStatistics>> read_and_merge(
@@ -55,7 +55,7 @@ Result<calibrate::Calibration> run_text(const api::OpenedModel& opened,
 std::size_t window_of(const CalibrateOptions& options, const ModelSpec& spec) {
   if (options.window) return *options.window;
   const std::size_t most = spec.max_position_embeddings;
-  return most > 0 ? std::min(kDefaultWindow, most) : kDefaultWindow;
+  return most > 0 ? std::min(kCalibrationWindow, most) : kCalibrationWindow;
 }
 
 }  // namespace

@@ -128,10 +128,10 @@ std::optional<Figure> to_figure(const std::optional<Score>& score) {
 Status add_quality(const std::string& model, const ReportOptions& options,
                    std::size_t max_positions, const ProgressCallback& progress,
                    ReportData& data) {
-  constexpr std::size_t kDefaultWindow = 2048;
+  constexpr std::size_t kReportWindow = 2048;
   PerplexityOptions how{
       .text_files = {options.text_file},
-      .window = max_positions > 0 ? std::min(kDefaultWindow, max_positions) : kDefaultWindow,
+      .window = max_positions > 0 ? std::min(kReportWindow, max_positions) : kReportWindow,
       .reference = options.reference,
       .engine = options.engine};
   if (options.window) how.window = *options.window;

@@ -12,7 +12,7 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct BenchCommandOptions {
   std::string model{};
   EngineOptions engine{};
   SpeedOptions speed{};
@@ -37,7 +37,7 @@ std::string describe(const SpeedReport& report, const SpeedOptions& options) {
       format_bytes(static_cast<double>(report.peak_rss_bytes)), report.threads, report.isa);
 }
 
-Status run_bench(const Options& options, Output& output) {
+Status run_bench(const BenchCommandOptions& options, Output& output) {
   if (options.modes.any()) return run_bench_mode(options.modes, options.engine, output);
   const Result<SpeedReport> report =
       measure_speed(options.model, options.speed, options.engine);
@@ -66,7 +66,7 @@ Status run_bench(const Options& options, Output& output) {
 
 DeclareCommand declare_bench;
 std::function<Status(Output&)> declare_bench(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BenchCommandOptions>();
   app.add_option("MODEL", options->model, "Model directory, original or packed");
   app.add_option("--prompt-tokens", options->speed.prompt_tokens, "Length of the prompt")
       ->capture_default_str();

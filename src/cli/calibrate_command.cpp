@@ -12,7 +12,7 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct CalibrateCommandOptions {
   std::string model{};
   CalibrateOptions calibrate{};
 };
@@ -61,7 +61,7 @@ std::string describe(const CalibrateReport& report, const std::string& output) {
       format_bytes(static_cast<double>(report.peak_rss_bytes)));
 }
 
-Status run_calibrate(const Options& options, Output& output) {
+Status run_calibrate(const CalibrateCommandOptions& options, Output& output) {
   Result<CalibrateReport> report = [&] {
     ProgressDisplay display("calibrating");
     return calibrate_model(options.model, options.calibrate, display.callback());
@@ -76,7 +76,7 @@ Status run_calibrate(const Options& options, Output& output) {
 
 DeclareCommand declare_calibrate;
 std::function<Status(Output&)> declare_calibrate(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CalibrateCommandOptions>();
   CalibrateOptions& calibrate = options->calibrate;
   add_model_argument(app, options->model);
   app.add_option("--text", calibrate.text_files, "UTF-8 text files, read one after the other");

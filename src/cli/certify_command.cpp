@@ -13,7 +13,7 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct CertifyCommandOptions {
   std::string model{};
   CertifyOptions certify{};
 };
@@ -182,7 +182,7 @@ std::string describe(const CertificateReport& report) {
                      format_bytes(static_cast<double>(report.peak_rss_bytes)));
 }
 
-Status run_certify(const Options& options, Output& output) {
+Status run_certify(const CertifyCommandOptions& options, Output& output) {
   Result<CertificateReport> report = [&] {
     ProgressDisplay display("certifying");
     return certify(options.model, options.certify, display.callback());
@@ -203,7 +203,7 @@ Status run_certify(const Options& options, Output& output) {
 
 DeclareCommand declare_certify;
 std::function<Status(Output&)> declare_certify(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CertifyCommandOptions>();
   CertifyOptions& certify = options->certify;
   add_model_argument(app, options->model);
   app.add_option("--reference", certify.reference, "The original the model was made from")

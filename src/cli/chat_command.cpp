@@ -16,7 +16,7 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct ChatCommandOptions {
   std::string model{};
   ChatOptions chat{};
   EngineOptions engine{};
@@ -48,7 +48,7 @@ Json turn_json(const std::string& message, const GenerateReport& report) {
           {"generated_tokens", report.generated_tokens}};
 }
 
-Status run_chat(Options& options, Output& output) {
+Status run_chat(ChatCommandOptions& options, Output& output) {
   const std::time_t now = std::time(nullptr);
   localtime_r(&now, &options.chat.local_time);
   Result<Chat> chat = Chat::open(options.model, options.chat, options.engine);
@@ -80,7 +80,7 @@ Status run_chat(Options& options, Output& output) {
 
 DeclareCommand declare_chat;
 std::function<Status(Output&)> declare_chat(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ChatCommandOptions>();
   options->generate.max_tokens = 512;
   add_model_argument(app, options->model);
   app.add_option("--system", options->chat.system, "A message that comes before all others");

@@ -81,14 +81,14 @@ std::string explain_condition(const std::string& text) {
                      text, names);
 }
 
-struct Options {
+struct CompareCommandOptions {
   PerplexityOptions evaluate{};
   std::string model{};
   std::size_t stride = 0;
   std::vector<std::string> conditions{};
 };
 
-Json to_json(const PerplexityReport& report, const Options& options,
+Json to_json(const PerplexityReport& report, const CompareCommandOptions& options,
              std::span<const Condition> conditions, bool failed) {
   Json json = {{"original", options.evaluate.reference}, {"model", options.model}};
   json.update(report_json(report));
@@ -111,7 +111,7 @@ std::string describe(const PerplexityReport& report, std::span<const Condition> 
   return text;
 }
 
-Status run_compare(Options& options, Output& output) {
+Status run_compare(CompareCommandOptions& options, Output& output) {
   if (options.stride != 0) options.evaluate.stride = options.stride;
   options.evaluate.split = true;
   std::vector<Condition> conditions;
@@ -135,7 +135,7 @@ Status run_compare(Options& options, Output& output) {
 
 DeclareCommand declare_compare;
 std::function<Status(Output&)> declare_compare(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CompareCommandOptions>();
   app.add_option("ORIGINAL", options->evaluate.reference,
                  "The model to be close to, or a file of `trine eval --save-reference`")
       ->required();

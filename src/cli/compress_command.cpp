@@ -13,7 +13,7 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct CompressCommandOptions {
   std::string source{};
   std::string target{};
   CompressOptions compress{};
@@ -28,7 +28,7 @@ std::string nonfinite_warning(const CompressReport& report) {
       report.nonfinite_weights, report.nonfinite_tensors, report.first_nonfinite_tensor);
 }
 
-Status run_compress(const Options& options, Output& output) {
+Status run_compress(const CompressCommandOptions& options, Output& output) {
   Result<CompressReport> report = [&] {
     ProgressDisplay display("compressing");
     return compress_model(options.source, options.target, options.compress, display.callback());
@@ -65,7 +65,7 @@ Status run_compress(const Options& options, Output& output) {
 
 DeclareCommand declare_compress;
 std::function<Status(Output&)> declare_compress(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CompressCommandOptions>();
   app.add_option("MODEL", options->source, "Original checkpoint directory")->required();
   app.add_option("OUT", options->target, "Directory to write; must not exist")->required();
   add_plan_options(app, options->compress.plan);

@@ -17,7 +17,7 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct EvalCommandOptions {
   std::string model{};
   std::string output_file{};
   std::size_t stride = 0;
@@ -36,7 +36,7 @@ Json perplexity_json(const PerplexityReport& report) {
   return json;
 }
 
-Status run_perplexity(Options& options, Output& output) {
+Status run_perplexity(EvalCommandOptions& options, Output& output) {
   if (options.stride != 0) options.perplexity.stride = options.stride;
   Result<PerplexityReport> report = [&] {
     ProgressDisplay display("evaluating");
@@ -55,7 +55,7 @@ Status run_perplexity(Options& options, Output& output) {
   return {};
 }
 
-Status run_tasks(Options& options, Output& output) {
+Status run_tasks(EvalCommandOptions& options, Output& output) {
   options.tasks.engine = options.perplexity.engine;
   if (!options.output_file.empty()) {
     options.tasks.finished_file = options.output_file + ".documents.jsonl";
@@ -73,13 +73,13 @@ Status run_tasks(Options& options, Output& output) {
   return {};
 }
 
-Status run_eval(Options& options, Output& output) {
+Status run_eval(EvalCommandOptions& options, Output& output) {
   return options.asks_for_perplexity() ? run_perplexity(options, output)
                                        : run_tasks(options, output);
 }
 
 /// What the options of one kind of measurement need of each other; thrown as usage errors.
-void check_usage(const Options& options) {
+void check_usage(const EvalCommandOptions& options) {
   const std::vector<std::string>& tasks = options.tasks.tasks;
   if (options.asks_for_perplexity()) {
     if (options.perplexity.text_files.empty()) throw CLI::RequiredError("--text");
@@ -104,7 +104,7 @@ void check_usage(const Options& options) {
   }
 }
 
-void add_task_options(CLI::App& app, Options& options) {
+void add_task_options(CLI::App& app, EvalCommandOptions& options) {
   TaskOptions& tasks = options.tasks;
   app.add_option("--task", tasks.tasks,
                  fmt::format("perplexity, or tasks: {}", fmt::join(task_names(), ", ")))
@@ -130,7 +130,7 @@ void add_task_options(CLI::App& app, Options& options) {
 
 DeclareCommand declare_eval;
 std::function<Status(Output&)> declare_eval(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<EvalCommandOptions>();
   add_model_argument(app, options->model);
   add_task_options(app, *options);
   app.add_option("--text", options->perplexity.text_files,

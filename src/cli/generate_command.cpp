@@ -13,7 +13,7 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct GenerateCommandOptions {
   std::string model{};
   std::string prompt{};
   EngineOptions engine{};
@@ -24,7 +24,7 @@ double per_second(std::size_t tokens, double seconds) {
   return seconds > 0.0 ? static_cast<double>(tokens) / seconds : 0.0;
 }
 
-Status run_generate(const Options& options, Output& output) {
+Status run_generate(const GenerateCommandOptions& options, Output& output) {
   Result<TextModel> model = TextModel::open(options.model, options.engine);
   if (!model) return tl::unexpected<Error>(model.error());
   // The prompt appears once generation is known to work, and where the text goes on from it.
@@ -59,7 +59,7 @@ Status run_generate(const Options& options, Output& output) {
 
 DeclareCommand declare_generate;
 std::function<Status(Output&)> declare_generate(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<GenerateCommandOptions>();
   add_model_argument(app, options->model);
   app.add_option("--prompt", options->prompt,
                  "Text to continue, or to answer for an encoder–decoder model")

@@ -13,7 +13,7 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct InspectCommandOptions {
   std::string model{};
   bool matrices = false;
   ReportOptions report{};  ///< without an output no report is written
@@ -135,7 +135,7 @@ std::string describe(const ModelInspection& model, bool matrices) {
   return text;
 }
 
-Status run_inspect(const Options& options, Output& output) {
+Status run_inspect(const InspectCommandOptions& options, Output& output) {
   const Result<ModelInspection> model = inspect_model(options.model);
   if (!model) return tl::unexpected<Error>(model.error());
   Json json = to_json(*model);
@@ -189,7 +189,7 @@ void add_report_options(CLI::App& app, ReportOptions& report) {
 
 DeclareCommand declare_inspect;
 std::function<Status(Output&)> declare_inspect(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<InspectCommandOptions>();
   add_model_argument(app, options->model);
   app.add_flag("--matrices", options->matrices, "List every matrix (--json always does)");
   add_report_options(app, options->report);

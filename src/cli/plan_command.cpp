@@ -13,14 +13,14 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct PlanCommandOptions {
   std::string source{};
   std::string output{};
   bool explains = false;
   PlanOptions plan{};
 };
 
-Status run_plan(const Options& options, Output& output) {
+Status run_plan(const PlanCommandOptions& options, Output& output) {
   if (!options.output.empty()) {
     if (Status possible = check_plan_output(options.output); !possible) return possible;
   }
@@ -67,7 +67,7 @@ Status run_plan(const Options& options, Output& output) {
 
 DeclareCommand declare_plan;
 std::function<Status(Output&)> declare_plan(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PlanCommandOptions>();
   app.add_option("MODEL", options->source, "Original checkpoint directory")->required();
   app.add_option("-o,--output", options->output, "Plan file to write (JSON, editable)");
   app.add_flag("--explain", options->explains, "Say who got what, and how good the plan is");

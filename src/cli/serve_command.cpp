@@ -13,12 +13,12 @@
 namespace trine::cli {
 namespace {
 
-struct Options {
+struct ServeCommandOptions {
   std::string model{};
   ServeOptions serve{};
 };
 
-Status run_serve(const Options& options, Output& output) {
+Status run_serve(const ServeCommandOptions& options, Output& output) {
   ServeOptions serve = options.serve;
   serve.on_ready = [&](const std::string& address, const ServedModel& model) {
     const Json json = {{"address", address},
@@ -81,7 +81,7 @@ void add_limit_options(CLI::App& app, ServeOptions& serve) {
 
 DeclareCommand declare_serve;
 std::function<Status(Output&)> declare_serve(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ServeCommandOptions>();
   ServeOptions& serve = options->serve;
   add_model_argument(app, options->model);
   app.add_option("--host", serve.host, "Address to listen on; 0.0.0.0 for all of the machine's")

@@ -10,7 +10,7 @@
 namespace trine::compress {
 namespace {
 
-constexpr std::size_t kPanelRows = 32;
+constexpr std::size_t kMetricPanelRows = 32;
 
 /// product [rows, cols] = b · H for rows of `b` from `first` on.
 void apply_blocks(MatrixView b, std::size_t first, std::size_t rows,
@@ -32,10 +32,10 @@ double inner_product(MatrixView a, MatrixView b, const InputMoments& moments, in
   std::vector<double> sums(a.rows);
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<float> product(has_blocks ? kPanelRows * a.cols : 0);
+    std::vector<float> product(has_blocks ? kMetricPanelRows * a.cols : 0);
 #pragma omp for schedule(static)
-    for (std::size_t first = 0; first < a.rows; first += kPanelRows) {
-      const std::size_t rows = std::min(kPanelRows, a.rows - first);
+    for (std::size_t first = 0; first < a.rows; first += kMetricPanelRows) {
+      const std::size_t rows = std::min(kMetricPanelRows, a.rows - first);
       if (has_blocks) apply_blocks(b, first, rows, moments, product);
       for (std::size_t row = 0; row < rows; ++row) {
         const auto left = a.row(first + row), right = b.row(first + row);

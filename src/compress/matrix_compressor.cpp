@@ -18,7 +18,7 @@ namespace {
 /// piece at a time that stays in the second cache.
 void measure(MatrixView weights, const Compensated& compensated, const InputMoments& moments,
              int threads, CompressedMatrix& matrix) {
-  constexpr std::size_t kPieceRows = 16, kPieceCols = 2048;
+  constexpr std::size_t kMeasuredRows = 16, kMeasuredCols = 2048;
   const std::size_t cols = weights.cols;
   const bool is_plain = moments.diagonal.empty();
   const kernels::SubtractedProduct product(
@@ -27,17 +27,17 @@ void measure(MatrixView weights, const Compensated& compensated, const InputMome
   std::vector<float> differences(is_plain ? 0 : weights.values.size());
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<float> rest(kPieceRows * kPieceCols), numbers(kPieceRows * cols);
-    const std::vector<float> nothing(kPieceCols);
+    std::vector<float> rest(kMeasuredRows * kMeasuredCols), numbers(kMeasuredRows * cols);
+    const std::vector<float> nothing(kMeasuredCols);
 #pragma omp for schedule(static)
-    for (std::size_t first = 0; first < weights.rows; first += kPieceRows) {
-      const std::size_t rows = std::min(kPieceRows, weights.rows - first);
+    for (std::size_t first = 0; first < weights.rows; first += kMeasuredRows) {
+      const std::size_t rows = std::min(kMeasuredRows, weights.rows - first);
       for (std::size_t row = 0; row < rows; ++row) {
         dequantize_row(compensated.codes, first + row,
                        std::span(numbers).subspan(row * cols, cols));
       }
-      for (std::size_t col = 0; col < cols; col += kPieceCols) {
-        const std::size_t width = std::min(kPieceCols, cols - col);
+      for (std::size_t col = 0; col < cols; col += kMeasuredCols) {
+        const std::size_t width = std::min(kMeasuredCols, cols - col);
         product.subtract(weights, {first, col, rows, width}, rest.data());
         for (std::size_t row = 0; row < rows; ++row) {
           const float* wanted = rest.data() + row * width;

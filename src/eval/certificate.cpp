@@ -11,9 +11,6 @@
 namespace trine::eval {
 namespace {
 
-/// Tokens run through the models together; several windows fill one batch.
-constexpr std::size_t kBatchTokens = 1024;
-
 tl::unexpected<Error> unsupported(const ModelSpec& spec, std::string_view what) {
   return fail(ErrorCode::kUnsupported,
               "no certificate for {}: its bounds are not derived for {}; docs/certificate.md "

@@ -4,12 +4,10 @@
 
 #include "eval/certificate_bounds.h"
 #include "eval/certificate_walk.h"
+#include "eval/logit_rows.h"
 
 namespace trine::eval {
 namespace {
-
-/// Rows of logits held at once, three times.
-constexpr std::size_t kLogitRows = 128;
 
 /// The two most likely tokens.
 struct Best {

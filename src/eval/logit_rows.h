@@ -6,6 +6,9 @@
 
 namespace trine::eval {
 
+/// Rows of logits held at once: 128 rows of a 128k vocabulary are 64 MB.
+inline constexpr std::size_t kLogitRows = 128;
+
 /// log Σ exp(logits), summed in double.
 [[nodiscard]] double log_sum_exp(std::span<const float> logits);
 

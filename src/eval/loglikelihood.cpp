@@ -11,9 +11,6 @@ namespace {
 using runtime::KvCache;
 using runtime::SequenceStep;
 
-/// Rows of logits held at once: 128 rows of a 128k vocabulary are 64 MB.
-constexpr std::size_t kLogitRows = 128;
-
 /// What the model is given: all but the last token, which is only predicted.
 std::span<const std::int32_t> given(const ScoredTokens& text) {
   return std::span(text.token_ids).first(text.token_ids.size() - 1);

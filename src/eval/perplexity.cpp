@@ -11,12 +11,6 @@
 namespace trine::eval {
 namespace {
 
-/// Tokens run through the model together; several windows fill one batch.
-constexpr std::size_t kBatchTokens = 1024;
-
-/// Rows of logits held at once: 128 rows of a 128k vocabulary are 64 MB.
-constexpr std::size_t kLogitRows = 128;
-
 /// What one scored token adds to the averages.
 struct TokenScore {
   double nll = 0.0;
@@ -46,10 +40,10 @@ void compare_routing(const runtime::RoutingTrace& trace, const runtime::RoutingT
 }
 
 /// One text under way.
-class Measurement {
+class PerplexityMeasurement {
  public:
-  Measurement(runtime::Engine& model, const TextWindows& text, const Listeners& listeners,
-              bool splits)
+  PerplexityMeasurement(runtime::Engine& model, const TextWindows& text,
+                        const Listeners& listeners, bool splits)
       : model_(model),
         text_(text),
         listeners_(listeners),
@@ -203,7 +197,7 @@ Result<PerplexityResult> measure_perplexity(runtime::Engine& model,
     if (listeners.reference != nullptr) {
       TRINE_RETURN_IF_ERROR(listeners.reference->start_text(text));
     }
-    Measurement measurement(model, text, listeners, options.splits_divergence);
+    PerplexityMeasurement measurement(model, text, listeners, options.splits_divergence);
     for (std::size_t first = 0; first < text.windows.size(); first += per_batch) {
       const std::size_t count = std::min(per_batch, text.windows.size() - first);
       TRINE_RETURN_IF_ERROR(measurement.run_batch(first, count));

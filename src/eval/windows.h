@@ -8,6 +8,9 @@
 
 namespace trine::eval {
 
+/// Tokens run through a model together; several windows fill one batch.
+inline constexpr std::size_t kBatchTokens = 1024;
+
 /// Tokens [begin, end) are run from an empty cache; those from first_scored on are predicted. An
 /// encoder–decoder model reads the ones before with its encoder.
 struct Window {

@@ -26,7 +26,7 @@ namespace trine::input {
 namespace {
 
 /// The largest known file has 33 MB.
-constexpr std::size_t kMaxFileBytes = std::size_t{256} << 20;
+constexpr std::size_t kMaxTokenizerJsonBytes = std::size_t{256} << 20;
 
 struct JsonTokenizerParts {
   std::unique_ptr<const TokenModel> model{};
@@ -194,7 +194,8 @@ Result<std::unique_ptr<Tokenizer>> parse_json_tokenizer(std::string_view text,
 
 Result<std::unique_ptr<Tokenizer>> open_json_tokenizer(const std::filesystem::path& path,
                                                        const TokenizerConfig& config) {
-  TRINE_ASSIGN_OR_RETURN(const std::string text, base::read_text_file(path, kMaxFileBytes));
+  TRINE_ASSIGN_OR_RETURN(const std::string text,
+                         base::read_text_file(path, kMaxTokenizerJsonBytes));
   return parse_json_tokenizer(text, path.string(), config);
 }
 

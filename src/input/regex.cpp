@@ -31,18 +31,6 @@ PCRE2_SPTR units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(te
 struct FreeCompileContext {
   void operator()(pcre2_compile_context* context) const { pcre2_compile_context_free(context); }
 };
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct FreeMatchData {
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-};
-struct FreeMatchContext {
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-};
-struct FreeStack {
-  void operator()(pcre2_jit_stack* stack) const { pcre2_jit_stack_free(stack); }
-};
 
 std::string pcre2_sentence(int error) {
   std::array<PCRE2_UCHAR, 256> text{};
@@ -53,14 +41,22 @@ std::string pcre2_sentence(int error) {
 }  // namespace
 
 struct Regex::Code {
-  std::unique_ptr<pcre2_code, FreeCode> compiled;
+  struct Free {
+    void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+  };
+  std::unique_ptr<pcre2_code, Free> compiled;
   bool has_jit = false;  ///< else PCRE2 interprets the expression: the same, but slower
 };
 
 struct RegexSearch::Memory {
-  std::unique_ptr<pcre2_match_data, FreeMatchData> data;
-  std::unique_ptr<pcre2_match_context, FreeMatchContext> context;
-  std::unique_ptr<pcre2_jit_stack, FreeStack> stack{};  ///< made when the first 32 KB are full
+  struct Free {
+    void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+    void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+    void operator()(pcre2_jit_stack* stack) const { pcre2_jit_stack_free(stack); }
+  };
+  std::unique_ptr<pcre2_match_data, Free> data;
+  std::unique_ptr<pcre2_match_context, Free> context;
+  std::unique_ptr<pcre2_jit_stack, Free> stack{};  ///< made when the first 32 KB are full
 };
 
 Result<Regex> Regex::compile(std::string_view pattern) {

@@ -42,7 +42,7 @@ enum PieceType : std::uint64_t {
 
 enum ModelType : std::uint64_t { kUnigram = 1, kBpe = 2 };
 
-struct Piece {
+struct StoredPiece {
   std::string_view text{};
   std::uint64_t type = kNormal;
 };
@@ -127,7 +127,7 @@ class Guard {
     if (pieces_.size() == static_cast<std::size_t>(kMaxVocabulary)) {
       return fail(ErrorCode::kMalformed, "more than {} pieces", kMaxVocabulary);
     }
-    Piece piece;
+    StoredPiece piece;
     float score = 0.0f;
     const std::string place = fmt::format("pieces[{}]", pieces_.size());
     TRINE_RETURN_IF_ERROR(walk(message, place, kPieceFields, [&](const WireField& field) {
@@ -185,8 +185,9 @@ class Guard {
   }
 
   [[nodiscard]] Status check_unknown() const {
-    const auto count = std::count_if(pieces_.begin(), pieces_.end(),
-                                     [](const Piece& piece) { return piece.type == kUnknown; });
+    const auto count =
+        std::count_if(pieces_.begin(), pieces_.end(),
+                      [](const StoredPiece& piece) { return piece.type == kUnknown; });
     if (count == 1) return {};
     return fail(ErrorCode::kMalformed, "{} of {} pieces are of type UNKNOWN, expected one",
                 count, pieces_.size());
@@ -197,7 +198,7 @@ class Guard {
   /// characters) one character.
   [[nodiscard]] Status check_controls() const {
     std::unordered_set<std::string_view> controls;
-    for (const Piece& piece : pieces_) {
+    for (const StoredPiece& piece : pieces_) {
       if (piece.type != kControl) continue;
       controls.insert(piece.text);
       if (model_type_ == kBpe && read_utf8(piece.text).length == piece.text.size()) {
@@ -205,7 +206,7 @@ class Guard {
                     piece.text);
       }
     }
-    for (const Piece& piece : pieces_) {
+    for (const StoredPiece& piece : pieces_) {
       if (piece.type == kControl || !controls.contains(piece.text)) continue;
       return fail(ErrorCode::kMalformed, "piece \"{}\" is there twice, once of type CONTROL",
                   piece.text);
@@ -215,7 +216,7 @@ class Guard {
 
   [[nodiscard]] Status check_nested_pieces() const {
     std::vector<std::string_view> texts;
-    for (const Piece& piece : pieces_) {
+    for (const StoredPiece& piece : pieces_) {
       if (piece.type == kUserDefined) texts.push_back(piece.text);
     }
     std::sort(texts.begin(), texts.end());
@@ -232,7 +233,7 @@ class Guard {
     return {};
   }
 
-  std::vector<Piece> pieces_{};
+  std::vector<StoredPiece> pieces_{};
   std::size_t total_text_bytes_ = 0;
   std::uint64_t model_type_ = kUnigram;  ///< what a model that is silent about it is
 };

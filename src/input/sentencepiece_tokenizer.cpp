@@ -16,7 +16,7 @@ namespace {
 using sentencepiece::SentencePieceProcessor;
 
 /// The largest known model (256,000 pieces) has 4.2 MB.
-constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
+constexpr std::size_t kMaxTokenizerModelBytes = std::size_t{64} << 20;
 
 /// U+2581, which SentencePiece writes for a space.
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";
@@ -116,7 +116,8 @@ class SentencePieceTokenizer final : public Tokenizer {
 
 Result<std::unique_ptr<Tokenizer>> open_sentencepiece_tokenizer(
     const std::filesystem::path& path, const TokenizerConfig& config) {
-  TRINE_ASSIGN_OR_RETURN(const std::string bytes, base::read_text_file(path, kMaxFileBytes));
+  TRINE_ASSIGN_OR_RETURN(const std::string bytes,
+                         base::read_text_file(path, kMaxTokenizerModelBytes));
   return parse_sentencepiece_tokenizer(bytes, path.string(), config);
 }
 

@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "packed/manifest.h"
 
 namespace trine::packed {
 namespace {
@@ -14,7 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxJournalBytes = 1u << 30;  // 10^5 matrices of some kB
 constexpr double kMost = 1e300;
-constexpr std::int64_t kMostBytes = std::int64_t{1} << 50;
 
 fs::path previous_of(const fs::path& target) {
   return base::AtomicDirectory::partial_of(target).replace_extension(".previous");

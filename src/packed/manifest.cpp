@@ -7,7 +7,6 @@
 namespace trine::packed {
 namespace {
 
-constexpr std::int64_t kMostBytes = std::int64_t{1} << 50;
 constexpr const char* kAffine = "affine";
 
 /// The fields of a compensator; version 1 has none of them.

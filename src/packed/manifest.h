@@ -18,6 +18,9 @@ inline constexpr int kFormatVersion = 2;  ///< 1 knew no compensators and 16-bit
 inline constexpr const char* kManifestFile = "trine.json";
 inline constexpr const char* kQuantMethod = "trine";
 
+/// Sizes and counts in trine.json and in the journal are at most this: no sum of them overflows.
+inline constexpr std::int64_t kMostBytes = std::int64_t{1} << 50;
+
 /// Name under which the packed form of the matrix `name` is stored.
 [[nodiscard]] std::string packed_name(std::string_view name);
 /// Names of its compensator's factors.

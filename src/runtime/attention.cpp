@@ -12,29 +12,31 @@ namespace trine::runtime {
 namespace {
 
 /// Query rows handled together: 64 rows × 4096 keys of scores are 1 MB, the L2 of one core.
-constexpr std::size_t kTaskRows = 64;
+constexpr std::size_t kAttentionTaskRows = 64;
 
 /// Some query rows of one head of one sequence.
-struct Task {
+struct AttentionTask {
   const AttentionRows* sequence;
   std::size_t head;
   std::size_t first_row;  ///< within the sequence's new rows
   std::size_t num_rows;
 };
 
-std::vector<Task> divide(std::span<const AttentionRows> sequences, std::size_t num_heads) {
-  std::vector<Task> tasks;
+std::vector<AttentionTask> divide(std::span<const AttentionRows> sequences,
+                                  std::size_t num_heads) {
+  std::vector<AttentionTask> tasks;
   for (const AttentionRows& sequence : sequences) {
     for (std::size_t head = 0; head < num_heads; ++head) {
-      for (std::size_t row = 0; row < sequence.num_rows; row += kTaskRows) {
-        tasks.push_back({&sequence, head, row, std::min(kTaskRows, sequence.num_rows - row)});
+      for (std::size_t row = 0; row < sequence.num_rows; row += kAttentionTaskRows) {
+        tasks.push_back(
+            {&sequence, head, row, std::min(kAttentionTaskRows, sequence.num_rows - row)});
       }
     }
   }
   return tasks;
 }
 
-void run_task(Compute& compute, const AttentionShape& shape, const Task& task,
+void run_task(Compute& compute, const AttentionShape& shape, const AttentionTask& task,
               const float* queries, float* outputs) {
   const AttentionRows& sequence = *task.sequence;
   const std::size_t query_width = shape.num_heads * shape.head_dim;
@@ -99,7 +101,7 @@ void attend(Compute& compute, const AttentionShape& shape,
   if (has_pages || compute.is_steady()) {
     return attend_steadily(compute, shape, sequences, queries, outputs);
   }
-  const std::vector<Task> tasks = divide(sequences, shape.num_heads);
+  const std::vector<AttentionTask> tasks = divide(sequences, shape.num_heads);
   std::size_t multiplications = 0;
   for (const AttentionRows& sequence : sequences) {
     multiplications +=

@@ -18,7 +18,7 @@ using kernels::KernelTable;
 
 /// Outputs per task. At 4096 inputs and 3 bits a task is 115 kB of packed weights, and widened
 /// to fp32 it is 1 MB: both fit the L2 cache of one core.
-constexpr std::size_t kTaskRows = 64;
+constexpr std::size_t kLinearTaskRows = 64;
 
 /// Row blocks of a right factor per task: the kernels run two to four together.
 constexpr std::size_t kLeastProjectionBlocks = 2, kMostProjectionBlocks = 4;
@@ -72,7 +72,7 @@ class Projection {
 };
 
 /// Some rows of one call's matrix.
-struct Task {
+struct LinearTask {
   const LinearCall* call;
   const Inputs* inputs;
   std::size_t first_row;
@@ -89,8 +89,8 @@ std::size_t bytes_of(const FactorView& factor) {
 
 std::size_t element_bytes(DType dtype) { return bits_of(dtype) / 8; }
 
-void multiply_packed(const KernelTable& table, const PackedMatrixView& matrix, const Task& task,
-                     const Inputs& inputs) {
+void multiply_packed(const KernelTable& table, const PackedMatrixView& matrix,
+                     const LinearTask& task, const Inputs& inputs) {
   const kernels::RowBlockRange rows{
       task.first_row / kBlockRows,
       (task.first_row + task.num_rows + kBlockRows - 1) / kBlockRows};
@@ -127,13 +127,13 @@ void project(const KernelTable& table, const ProjectionTask& task) {
 }
 
 /// The groups of a packed left factor that a task's outputs lie in.
-kernels::GroupRange groups_of(const PackedLayout& left, const Task& task) {
+kernels::GroupRange groups_of(const PackedLayout& left, const LinearTask& task) {
   const std::size_t last = task.first_row + task.num_rows;
   return {task.first_row / left.group_size, (last + left.group_size - 1) / left.group_size};
 }
 
 /// Adds left · projected to the task's outputs.
-void add_low_rank(Compute& compute, const LowRankView& low_rank, const Task& task,
+void add_low_rank(Compute& compute, const LowRankView& low_rank, const LinearTask& task,
                   const Inputs& inputs) {
   const float* projected = task.projection->await();
   const std::size_t width = task.call->linear->out_features();
@@ -155,7 +155,7 @@ void add_low_rank(Compute& compute, const LowRankView& low_rank, const Task& tas
   }
 }
 
-void multiply_dots(const KernelTable& table, const TensorView& weights, const Task& task,
+void multiply_dots(const KernelTable& table, const TensorView& weights, const LinearTask& task,
                    const Inputs& inputs) {
   const Linear& linear = *task.call->linear;
   const auto dot = weights.dtype == DType::kF32   ? table.dot_f32
@@ -172,8 +172,8 @@ void multiply_dots(const KernelTable& table, const TensorView& weights, const Ta
 }
 
 /// As multiply_dots, for outputs that are the same in any company.
-void multiply_steady(const KernelTable& table, const TensorView& weights, const Task& task,
-                     const Inputs& inputs) {
+void multiply_steady(const KernelTable& table, const TensorView& weights,
+                     const LinearTask& task, const Inputs& inputs) {
   const Linear& linear = *task.call->linear;
   const std::size_t in_features = linear.in_features();
   const std::size_t row_bytes = in_features * element_bytes(weights.dtype);
@@ -195,7 +195,7 @@ void widen_values(const KernelTable& table, const TensorView& weights, std::size
 }
 
 /// Rows of the matrix as fp32: in place when they are aligned fp32, else widened into scratch.
-const float* fp32_panel(Compute& compute, const TensorView& weights, const Task& task,
+const float* fp32_panel(Compute& compute, const TensorView& weights, const LinearTask& task,
                         std::size_t in_features) {
   const std::uint8_t* source =
       weights.bytes.data() + task.first_row * in_features * element_bytes(weights.dtype);
@@ -209,7 +209,7 @@ const float* fp32_panel(Compute& compute, const TensorView& weights, const Task&
   return panel;
 }
 
-void multiply_panel(const Compute& compute, const float* panel, const Task& task,
+void multiply_panel(const Compute& compute, const float* panel, const LinearTask& task,
                     const Inputs& inputs) {
   const Linear& linear = *task.call->linear;
   const std::size_t in_features = linear.in_features();
@@ -225,14 +225,14 @@ void multiply_panel(const Compute& compute, const float* panel, const Task& task
                                {task.call->output + task.first_row, linear.out_features()});
 }
 
-void multiply_encoded(Compute& compute, const RowReader& reader, const Task& task,
+void multiply_encoded(Compute& compute, const RowReader& reader, const LinearTask& task,
                       const Inputs& inputs) {
   float* panel = compute.thread_scratch(task.num_rows * task.call->linear->in_features());
   reader.read_rows(task.first_row, task.num_rows, panel);
   multiply_panel(compute, panel, task, inputs);
 }
 
-void multiply_dense(Compute& compute, const TensorView& weights, const Task& task,
+void multiply_dense(Compute& compute, const TensorView& weights, const LinearTask& task,
                     const Inputs& inputs) {
   if (compute.is_steady()) return multiply_steady(compute.kernels(), weights, task, inputs);
   if (inputs.num_tokens <= kMostDotTokens) {
@@ -242,7 +242,7 @@ void multiply_dense(Compute& compute, const TensorView& weights, const Task& tas
                  task, inputs);
 }
 
-void add_bias(const Task& task, const Inputs& inputs) {
+void add_bias(const LinearTask& task, const Inputs& inputs) {
   const Linear& linear = *task.call->linear;
   if (linear.bias().empty()) return;
   for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
@@ -253,7 +253,7 @@ void add_bias(const Task& task, const Inputs& inputs) {
   }
 }
 
-void run_task(Compute& compute, const Task& task) {
+void run_task(Compute& compute, const LinearTask& task) {
   const Inputs& inputs = *task.inputs;
   const models::WeightView& weight = task.call->linear->weight();
   if (const PackedMatrixView* packed = models::codes_of(weight)) {
@@ -270,11 +270,11 @@ void run_task(Compute& compute, const Task& task) {
 
 /// The tasks of a run that are taken together with its first one. For one token all rows of a packed
 /// matrix are: the more of them a kernel is given, the longer the runs of memory it reads.
-Task joined(std::span<const Task> tasks) {
-  Task first = tasks.front();
+LinearTask joined(std::span<const LinearTask> tasks) {
+  LinearTask first = tasks.front();
   const bool is_packed = models::codes_of(first.call->linear->weight()) != nullptr;
   if (!is_packed || first.inputs->num_tokens > 1) return first;
-  for (const Task& task : tasks.subspan(1)) {
+  for (const LinearTask& task : tasks.subspan(1)) {
     if (task.call != first.call) break;
     first.num_rows += task.num_rows;
   }
@@ -293,7 +293,7 @@ struct Work {
   std::vector<Inputs> inputs{};          ///< by batch
   std::deque<Projection> projections{};  ///< one per call with a compensator
   std::vector<PrepareTask> prepare{};    ///< first, all of it
-  std::vector<Task> tasks{};             ///< last, after the projections
+  std::vector<LinearTask> tasks{};       ///< last, after the projections
   std::size_t multiplications = 0;
 };
 
@@ -328,9 +328,9 @@ void add_call(const LinearCall& call, const Inputs& inputs, Work& work) {
   const Projection* projection = nullptr;
   if (low_rank != nullptr) projection = &work.projections.emplace_back(*low_rank, inputs);
   const std::size_t rows = call.linear->out_features();
-  for (std::size_t first = 0; first < rows; first += kTaskRows) {
+  for (std::size_t first = 0; first < rows; first += kLinearTaskRows) {
     work.tasks.push_back(
-        {&call, &inputs, first, std::min(kTaskRows, rows - first), projection});
+        {&call, &inputs, first, std::min(kLinearTaskRows, rows - first), projection});
   }
   work.multiplications += rows * inputs.in_features * inputs.num_tokens;
 }
@@ -443,9 +443,9 @@ void multiply(Compute& compute, std::span<const LinearBatch> batches) {
     }
     for (auto run = task_runs.take(); run.begin < run.end; run = task_runs.take()) {
       for (std::size_t index = run.begin; index < run.end;) {
-        const Task task = joined(std::span(work.tasks).subspan(index, run.end - index));
+        const LinearTask task = joined(std::span(work.tasks).subspan(index, run.end - index));
         run_task(compute, task);
-        index += (task.num_rows + kTaskRows - 1) / kTaskRows;
+        index += (task.num_rows + kLinearTaskRows - 1) / kLinearTaskRows;
       }
     }
   });

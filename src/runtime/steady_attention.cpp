@@ -14,7 +14,7 @@ namespace {
 /// Query rows of a task, counted over the heads of its group.
 constexpr std::size_t kTaskQueries = 64;
 
-struct Task {
+struct SteadyAttentionTask {
   const AttentionRows* sequence;
   std::size_t key_head;
   std::size_t first_row;
@@ -24,7 +24,7 @@ struct Task {
 /// What one task works on; everything lies in the thread's scratch memory.
 class TaskRun {
  public:
-  TaskRun(Compute& compute, const AttentionShape& shape, const Task& task)
+  TaskRun(Compute& compute, const AttentionShape& shape, const SteadyAttentionTask& task)
       : table_(compute.kernels()),
         shape_(shape),
         task_(task),
@@ -128,7 +128,7 @@ class TaskRun {
 
   const kernels::KernelTable& table_;
   const AttentionShape& shape_;
-  const Task& task_;
+  const SteadyAttentionTask& task_;
   std::size_t group_;
   std::size_t num_queries_;
   std::size_t first_key_ = 0, last_key_ = 0, width_ = 0;
@@ -142,7 +142,7 @@ void attend_steadily(Compute& compute, const AttentionShape& shape,
                      float* outputs) {
   const std::size_t group = shape.num_heads / shape.num_key_value_heads;
   const std::size_t task_rows = std::max<std::size_t>(1, kTaskQueries / group);
-  std::vector<Task> tasks;
+  std::vector<SteadyAttentionTask> tasks;
   std::size_t multiplications = 0;
   for (const AttentionRows& sequence : sequences) {
     for (std::size_t head = 0; head < shape.num_key_value_heads; ++head) {

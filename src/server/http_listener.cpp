@@ -51,9 +51,10 @@ struct Outgoing {
   bool is_overfull = false;
 };
 
-class Exchange final : public HttpExchange, public std::enable_shared_from_this<Exchange> {
+class ListenerExchange final : public HttpExchange,
+                               public std::enable_shared_from_this<ListenerExchange> {
  public:
-  Exchange(const net::any_io_executor& executor, std::size_t most_unsent)
+  ListenerExchange(const net::any_io_executor& executor, std::size_t most_unsent)
       : executor_(executor), wake_(executor), most_unsent_(most_unsent) {
     wake_.expires_at(net::steady_timer::time_point::max());
   }
@@ -202,11 +203,12 @@ class Session : public std::enable_shared_from_this<Session> {
 
   net::awaitable<bool> read(Parser& parser);
   net::awaitable<bool> answer(Parser& parser);
-  net::awaitable<bool> write_answer(const std::shared_ptr<Exchange>& exchange, bool keep_alive);
+  net::awaitable<bool> write_answer(const std::shared_ptr<ListenerExchange>& exchange,
+                                    bool keep_alive);
   net::awaitable<bool> write_whole(const HttpResponse& response, bool keep_alive);
   net::awaitable<bool> write_head(const HttpResponse& response, bool keep_alive);
   net::awaitable<bool> write_pieces(std::string pieces, bool is_last);
-  net::awaitable<void> watch(std::shared_ptr<Exchange> exchange, std::uint64_t request);
+  net::awaitable<void> watch(std::shared_ptr<ListenerExchange> exchange, std::uint64_t request);
   net::awaitable<void> linger();
   [[nodiscard]] HttpResponse error_for(boost::system::error_code error) const;
   [[nodiscard]] HttpRequest request_of(Parser& parser) const;
@@ -216,7 +218,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Listener* listener_;
   std::string client_{};
   bool is_idle_ = false;
-  std::weak_ptr<Exchange> current_{};  ///< being answered
+  std::weak_ptr<ListenerExchange> current_{};  ///< being answered
   std::uint64_t requests_ = 0;
 };
 
@@ -338,8 +340,8 @@ HttpRequest Session::request_of(Parser& parser) const {
 /// @return whether the connection may carry another request.
 net::awaitable<bool> Session::answer(Parser& parser) {
   const bool keep_alive = parser.get().keep_alive();
-  auto exchange =
-      std::make_shared<Exchange>(stream_.get_executor(), listener_->limits().unsent_bytes);
+  auto exchange = std::make_shared<ListenerExchange>(stream_.get_executor(),
+                                                     listener_->limits().unsent_bytes);
   current_ = exchange;
   const std::uint64_t number = ++requests_;
   listener_->handle(exchange, request_of(parser));
@@ -354,7 +356,8 @@ net::awaitable<bool> Session::answer(Parser& parser) {
 }
 
 /// Looks whether the client goes while its answer is made.
-net::awaitable<void> Session::watch(std::shared_ptr<Exchange> exchange, std::uint64_t request) {
+net::awaitable<void> Session::watch(std::shared_ptr<ListenerExchange> exchange,
+                                    std::uint64_t request) {
   const auto self = shared_from_this();
   boost::system::error_code error;
   stream_.socket().non_blocking(true, error);
@@ -371,7 +374,7 @@ net::awaitable<void> Session::watch(std::shared_ptr<Exchange> exchange, std::uin
 }
 
 /// @return whether all of the answer was written.
-net::awaitable<bool> Session::write_answer(const std::shared_ptr<Exchange>& exchange,
+net::awaitable<bool> Session::write_answer(const std::shared_ptr<ListenerExchange>& exchange,
                                            bool keep_alive) {
   bool is_streaming = false;
   for (;;) {

@@ -17,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing_support::expect_error;
+using testing_support::kTinyQProj;
 using testing_support::matrix_named;
 using testing_support::plan_bytes;
 using testing_support::plan_of;
@@ -28,8 +29,6 @@ using testing_support::tiny_config;
 using testing_support::write_file;
 using testing_support::write_tiny_checkpoint;
 using testing_support::write_weights;
-
-constexpr const char* kQProj = "model.layers.0.self_attn.q_proj.weight";
 
 class CheckpointTest : public testing::Test {
  protected:
@@ -82,9 +81,9 @@ TEST_F(CheckpointTest, SortsTensorsByName) {
 TEST_F(CheckpointTest, ReadsReleasedTensorsAgain) {
   const auto checkpoint = open();
   ASSERT_TRUE(checkpoint.has_value());
-  const auto view = std::get<TensorView>(checkpoint->matrix(matrix_named(kQProj)).value());
+  const auto view = std::get<TensorView>(checkpoint->matrix(matrix_named(kTinyQProj)).value());
   const auto before = view.bytes[9];
-  checkpoint->release(matrix_named(kQProj));
+  checkpoint->release(matrix_named(kTinyQProj));
   checkpoint->release("no such tensor");
   EXPECT_EQ(view.bytes[9], before);
 }
@@ -97,7 +96,7 @@ TEST_F(CheckpointTest, NamesATensorThatIsNotThere) {
 }
 
 TEST_F(CheckpointTest, RefusesAMissingTensor) {
-  for (const char* name : {kQProj, "model.norm.weight", "lm_head.weight",
+  for (const char* name : {kTinyQProj, "model.norm.weight", "lm_head.weight",
                            "model.layers.1.block_sparse_moe.experts.1.w2.weight",
                            "model.layers.1.block_sparse_moe.gate.weight"}) {
     auto plan = plan_of(tiny_config());
@@ -108,9 +107,9 @@ TEST_F(CheckpointTest, RefusesAMissingTensor) {
 
 TEST_F(CheckpointTest, RefusesAWrongShape) {
   auto plan = plan_of(tiny_config());
-  tensor_named(plan, kQProj).shape = {4, 8};
+  tensor_named(plan, kTinyQProj).shape = {4, 8};
   expect_error(open_with(plan), ErrorCode::kMalformed,
-               {kQProj, "has shape [4, 8]", "asks for [8, 8]"});
+               {kTinyQProj, "has shape [4, 8]", "asks for [8, 8]"});
   plan = plan_of(tiny_config());
   tensor_named(plan, "model.norm.weight").shape = {8, 1};
   expect_error(open_with(plan), ErrorCode::kMalformed, {"model.norm.weight", "asks for [8]"});
@@ -119,14 +118,14 @@ TEST_F(CheckpointTest, RefusesAWrongShape) {
 TEST_F(CheckpointTest, TakesOnlyFloatingPointWeights) {
   for (const DType dtype : {DType::kF32, DType::kF16}) {
     auto plan = plan_of(tiny_config());
-    tensor_named(plan, kQProj).dtype = dtype;
+    tensor_named(plan, kTinyQProj).dtype = dtype;
     EXPECT_TRUE(open_with(plan).has_value());
   }
   for (const DType dtype : {DType::kI8, DType::kF8E4M3, DType::kF64}) {
     auto plan = plan_of(tiny_config());
-    tensor_named(plan, kQProj).dtype = dtype;
+    tensor_named(plan, kTinyQProj).dtype = dtype;
     expect_error(open_with(plan), ErrorCode::kUnsupported,
-                 {kQProj, name_of(dtype), "expected F32, F16 or BF16"});
+                 {kTinyQProj, name_of(dtype), "expected F32, F16 or BF16"});
   }
 }
 

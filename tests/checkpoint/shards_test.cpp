@@ -15,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using base::Json;
 using testing_support::expect_error;
+using testing_support::kTinyQProj;
 using testing_support::plan_bytes;
 using testing_support::plan_of;
 using testing_support::read_file;
@@ -26,7 +27,6 @@ using testing_support::write_weights;
 
 constexpr const char* kFirst = "model-00001-of-00002.safetensors";
 constexpr const char* kSecond = "model-00002-of-00002.safetensors";
-constexpr const char* kQProj = "model.layers.0.self_attn.q_proj.weight";
 
 /// The tiny checkpoint in two files: even tensors in the first, odd ones in the second.
 class ShardsTest : public testing::Test {
@@ -110,8 +110,8 @@ TEST_F(ShardsTest, MustHoldEveryMappedTensor) {
 }
 
 TEST_F(ShardsTest, MustHoldNoUnmappedTensor) {
-  index_["weight_map"].erase(kQProj);
-  expect_error(open(), ErrorCode::kMalformed, {kQProj, kFirst, "not in weight_map"});
+  index_["weight_map"].erase(kTinyQProj);
+  expect_error(open(), ErrorCode::kMalformed, {kTinyQProj, kFirst, "not in weight_map"});
 }
 
 TEST_F(ShardsTest, MustNotShareATensor) {
@@ -121,21 +121,21 @@ TEST_F(ShardsTest, MustNotShareATensor) {
 }
 
 TEST_F(ShardsTest, MustLieWhereTheIndexSays) {
-  index_["weight_map"][kQProj] = kSecond;
+  index_["weight_map"][kTinyQProj] = kSecond;
   expect_error(open(), ErrorCode::kMalformed,
-               {kQProj, "mapped to model-00002", "lies in model-00001"});
+               {kTinyQProj, "mapped to model-00002", "lies in model-00001"});
 }
 
 TEST_F(ShardsTest, MustHavePlainNames) {
   for (const char* name :
        {"../model.safetensors", "/etc/model.safetensors", "a/b.safetensors", "model.bin", "",
         "..safetensors", "a\\b.safetensors", "model.safetensors.index.json"}) {
-    index_["weight_map"][kQProj] = name;
+    index_["weight_map"][kTinyQProj] = name;
     expect_error(open(), ErrorCode::kMalformed,
-                 {"weight_map", kQProj, "expected a plain file name"});
+                 {"weight_map", kTinyQProj, "expected a plain file name"});
   }
-  index_["weight_map"][kQProj] = 1;
-  expect_error(open(), ErrorCode::kMalformed, {kQProj, "mapped to 1", "plain file name"});
+  index_["weight_map"][kTinyQProj] = 1;
+  expect_error(open(), ErrorCode::kMalformed, {kTinyQProj, "mapped to 1", "plain file name"});
 }
 
 TEST_F(ShardsTest, NeedAWeightMap) {

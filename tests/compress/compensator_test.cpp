@@ -22,16 +22,16 @@ namespace {
 using testing_support::expect_error;
 using testing_support::sentence;
 
-constexpr std::size_t kRows = 72, kCols = 100, kRank = 8;
+constexpr std::size_t kWeightRows = 72, kWeightCols = 100, kRank = 8;
 
 /// Normal weights with a strong product of rank 4 in them, as trained weights have.
 std::vector<float> structured_weights() {
-  auto values = testing_support::random_normal(kRows * kCols, 1, 0.02);
-  const auto left = testing_support::random_normal(kRows * 4, 2, 0.15);
-  const auto right = testing_support::random_normal(kCols * 4, 3, 0.15);
+  auto values = testing_support::random_normal(kWeightRows * kWeightCols, 1, 0.02);
+  const auto left = testing_support::random_normal(kWeightRows * 4, 2, 0.15);
+  const auto right = testing_support::random_normal(kWeightCols * 4, 3, 0.15);
   for (std::size_t at = 0; at < values.size(); ++at) {
     for (std::size_t k = 0; k < 4; ++k) {
-      values[at] += left[at / kCols * 4 + k] * right[at % kCols * 4 + k];
+      values[at] += left[at / kWeightCols * 4 + k] * right[at % kWeightCols * 4 + k];
     }
   }
   return values;
@@ -63,8 +63,8 @@ double recomputed_error(const std::vector<float>& weights, const CompressedMatri
   for (std::size_t at = 0; at < weights.size(); ++at) {
     double restored = codes[at];
     for (std::size_t k = 0; k < kRank; ++k) {
-      restored +=
-          static_cast<double>(left[k * kRows + at / kCols]) * right[k * kCols + at % kCols];
+      restored += static_cast<double>(left[k * kWeightRows + at / kWeightCols]) *
+                  right[k * kWeightCols + at % kWeightCols];
     }
     error += std::pow(weights[at] - restored, 2);
   }
@@ -79,7 +79,8 @@ class AnyCompensator
     return {quantizer, 3, 64, metadata_bits, kRank, factor_bits, compensator};
   }
   [[nodiscard]] Result<CompressedMatrix> compress(int threads) const {
-    return compress_matrix("some.weight", {kRows, kCols, weights_}, plan(), {}, threads);
+    return compress_matrix("some.weight", {kWeightRows, kWeightCols, weights_}, plan(), {},
+                           threads);
   }
 
   std::vector<float> weights_ = structured_weights();
@@ -91,7 +92,8 @@ TEST_P(AnyCompensator, ReportedErrorIsThatOfTheStoredBytes) {
   const double expected = recomputed_error(weights_, *matrix, plan());
   // Left · right is subtracted in fp32 before the error is taken in double.
   EXPECT_NEAR(matrix->error.error, expected, 1e-5 * expected);
-  EXPECT_NEAR(matrix->error.weights, squared_norm({kRows, kCols, weights_}, 1), 1e-9);
+  EXPECT_NEAR(matrix->error.weights, squared_norm({kWeightRows, kWeightCols, weights_}, 1),
+              1e-9);
 }
 
 TEST_P(AnyCompensator, TraceFallsAndTheResultIsBetterThanCodesAlone) {
@@ -101,7 +103,7 @@ TEST_P(AnyCompensator, TraceFallsAndTheResultIsBetterThanCodesAlone) {
   const double best = *std::min_element(matrix->trace.begin(), matrix->trace.end());
   EXPECT_LT(best, matrix->trace.front());
   EXPECT_LT(matrix->trace.back(), matrix->trace.front());
-  const auto alone = compress_matrix("some.weight", {kRows, kCols, weights_},
+  const auto alone = compress_matrix("some.weight", {kWeightRows, kWeightCols, weights_},
                                      {plan().quantizer, 3, 64, plan().metadata_bits}, {}, 1);
   ASSERT_TRUE(alone) << sentence(alone);
   EXPECT_TRUE(alone->trace.empty());
@@ -136,13 +138,14 @@ double output_error(const char* compensator, const char* quantizer, std::size_t 
   const auto weights = structured_weights();
   MatrixPlan plan{quantizer, 3, 64, 16, rank, 8, compensator};
   const auto matrix =
-      compress_matrix("m", {kRows, kCols, weights}, plan, moments.view(), 1).value();
+      compress_matrix("m", {kWeightRows, kWeightCols, weights}, plan, moments.view(), 1)
+          .value();
   return matrix.output_error / matrix.output_power;
 }
 
 TEST(Whitened, LosesLessOfTheOutputsThanItsPlainForm) {
-  for (const std::size_t block_size : {kCols, std::size_t{64}}) {
-    const auto moments = testing_support::correlated(kCols, block_size);
+  for (const std::size_t block_size : {kWeightCols, std::size_t{64}}) {
+    const auto moments = testing_support::correlated(kWeightCols, block_size);
     const double plain = output_error("milo", "gptq", 16, moments);
     const double whitened = output_error("whitened", "gptq", 16, moments);
     EXPECT_LT(whitened, plain) << block_size;  // with 3 fits of the factors against 22
@@ -152,7 +155,7 @@ TEST(Whitened, LosesLessOfTheOutputsThanItsPlainForm) {
 
 TEST(Whitened, RankOfTheResidualInTheOutputsIsEnough) {
   // Only 20 of the inputs ever differ from 0: 20 directions hold all that outputs can see.
-  testing_support::Moments moments{std::vector<float>(kCols, 1e-6f), {}, 0};
+  testing_support::Moments moments{std::vector<float>(kWeightCols, 1e-6f), {}, 0};
   for (std::size_t i = 0; i < 20; ++i) moments.diagonal[5 * i] = 1.0f;
   EXPECT_LT(output_error("whitened", "hqq", 32, moments),
             0.01 * output_error("milo-paper", "hqq", 32, moments));
@@ -161,7 +164,7 @@ TEST(Whitened, RankOfTheResidualInTheOutputsIsEnough) {
 TEST(Whitened, WantsStatistics) {
   const auto weights = structured_weights();
   const MatrixPlan plan{"trine", 3, 64, 16, 16, 8, "whitened"};
-  const auto matrix = compress_matrix("m", {kRows, kCols, weights}, plan, {}, 1);
+  const auto matrix = compress_matrix("m", {kWeightRows, kWeightCols, weights}, plan, {}, 1);
   ASSERT_FALSE(matrix);
   EXPECT_EQ(matrix.error().code, ErrorCode::kInvalidArgument);
   EXPECT_NE(matrix.error().message.find("trine calibrate"), std::string::npos);
@@ -171,7 +174,7 @@ TEST(Milo, KeepsItsBestIterate) {
   const auto weights = structured_weights();
   for (const int factor_bits : {3, 16}) {
     const MatrixPlan plan{"trine", 3, 64, 8, kRank, factor_bits, "milo"};
-    const auto matrix = compress_matrix("w", {kRows, kCols, weights}, plan, {}, 1);
+    const auto matrix = compress_matrix("w", {kWeightRows, kWeightCols, weights}, plan, {}, 1);
     ASSERT_TRUE(matrix) << sentence(matrix);
     // The last quantizer pass may still improve on the best of the trace, never lose.
     EXPECT_LE(matrix->error.relative(),
@@ -229,7 +232,7 @@ TEST(Milo, IsNoFartherThanTheColdReferenceAtTheSameFactors) {
   const auto compress = [&](const char* compensator) {
     const MatrixPlan plan{"hqq", 3,  64,         16,
                           kRank, 16, compensator};  // factors as good as exact
-    return compress_matrix("w", {kRows, kCols, weights}, plan, {}, 1).value();
+    return compress_matrix("w", {kWeightRows, kWeightCols, weights}, plan, {}, 1).value();
   };
   const auto cold = compress("milo-paper");
   EXPECT_LE(compress("milo").error.relative(),
@@ -240,18 +243,21 @@ TEST(Milo, BeatsItsPublishedFormAtTheSameBytes) {
   const auto weights = structured_weights();
   const auto error_of = [&](const char* compensator) {
     const MatrixPlan plan{"trine", 3, 64, 8, kRank, 3, compensator};
-    return compress_matrix("w", {kRows, kCols, weights}, plan, {}, 1).value().error.error;
+    return compress_matrix("w", {kWeightRows, kWeightCols, weights}, plan, {}, 1)
+        .value()
+        .error.error;
   };
   EXPECT_LT(error_of("milo"), error_of("milo-paper"));
 }
 
 TEST(AllCompensators, TakeAMatrixOfZeros) {
-  const std::vector<float> zeros(kRows * kCols, 0.0f);
+  const std::vector<float> zeros(kWeightRows * kWeightCols, 0.0f);
   for (const char* compensator : {"milo", "milo-paper"}) {
     for (const int factor_bits : {3, 16}) {
       for (const int metadata_bits : {16, 8}) {
         const MatrixPlan plan{"trine", 3, 64, metadata_bits, kRank, factor_bits, compensator};
-        const auto matrix = compress_matrix("w", {kRows, kCols, zeros}, plan, {}, 1);
+        const auto matrix =
+            compress_matrix("w", {kWeightRows, kWeightCols, zeros}, plan, {}, 1);
         ASSERT_TRUE(matrix) << sentence(matrix);
         EXPECT_EQ(matrix->error.relative(), 0.0);
       }

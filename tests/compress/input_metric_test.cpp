@@ -11,19 +11,20 @@
 namespace trine::compress {
 namespace {
 
-constexpr std::size_t kRows = 37, kCols = 150;  // two panels of rows, a short last block
+constexpr std::size_t kMetricRows = 37,
+                      kMetricCols = 150;  // two panels of rows, a short last block
 
 double written_out(const std::vector<float>& a, const std::vector<float>& b,
                    const testing_support::Moments& moments) {
   double sum = 0.0;
   std::size_t start = 0;
-  for (std::size_t first = 0; first < kCols; first += moments.block_size) {
-    const std::size_t size = std::min(moments.block_size, kCols - first);
-    for (std::size_t row = 0; row < kRows; ++row) {
+  for (std::size_t first = 0; first < kMetricCols; first += moments.block_size) {
+    const std::size_t size = std::min(moments.block_size, kMetricCols - first);
+    for (std::size_t row = 0; row < kMetricRows; ++row) {
       for (std::size_t i = 0; i < size; ++i) {
         for (std::size_t j = 0; j < size; ++j) {
-          sum += static_cast<double>(a[row * kCols + first + i]) *
-                 moments.blocks[start + i * size + j] * b[row * kCols + first + j];
+          sum += static_cast<double>(a[row * kMetricCols + first + i]) *
+                 moments.blocks[start + i * size + j] * b[row * kMetricCols + first + j];
         }
       }
     }
@@ -34,9 +35,9 @@ double written_out(const std::vector<float>& a, const std::vector<float>& b,
 
 class AnyBlocks : public testing::TestWithParam<std::size_t> {
  protected:
-  const testing_support::Moments moments = testing_support::correlated(kCols, GetParam());
-  const std::vector<float> a = testing_support::random_normal(kRows * kCols, 1);
-  const std::vector<float> b = testing_support::random_normal(kRows * kCols, 2);
+  const testing_support::Moments moments = testing_support::correlated(kMetricCols, GetParam());
+  const std::vector<float> a = testing_support::random_normal(kMetricRows * kMetricCols, 1);
+  const std::vector<float> b = testing_support::random_normal(kMetricRows * kMetricCols, 2);
 };
 
 TEST_P(AnyBlocks, InnerProductsAreTheSumsWrittenOut) {
@@ -44,15 +45,17 @@ TEST_P(AnyBlocks, InnerProductsAreTheSumsWrittenOut) {
   // Sums of 150 fp32 products each, relative to the sizes that enter.
   const double tolerance = 150 * std::ldexp(1.0, -24) * expected;
   for (const int threads : {1, 3}) {
-    EXPECT_NEAR(inner_product({kRows, kCols, a}, {kRows, kCols, a}, moments.view(), threads),
+    EXPECT_NEAR(inner_product({kMetricRows, kMetricCols, a}, {kMetricRows, kMetricCols, a},
+                              moments.view(), threads),
                 expected, tolerance);
-    EXPECT_NEAR(inner_product({kRows, kCols, a}, {kRows, kCols, b}, moments.view(), threads),
+    EXPECT_NEAR(inner_product({kMetricRows, kMetricCols, a}, {kMetricRows, kMetricCols, b},
+                              moments.view(), threads),
                 written_out(a, b, moments), 10 * tolerance);
   }
 }
 
 TEST_P(AnyBlocks, WhitenedSquaresAreSizesOfOutputs) {
-  const InputMetric metric(moments.view(), kCols);
+  const InputMetric metric(moments.view(), kMetricCols);
   double squares = 0.0;
   for (const float value : metric.whitened(a, 2)) squares += static_cast<double>(value) * value;
   // Damping adds 1e-4 of the mean diagonal to every direction.
@@ -60,13 +63,13 @@ TEST_P(AnyBlocks, WhitenedSquaresAreSizesOfOutputs) {
 }
 
 TEST_P(AnyBlocks, UnwhitenedTakesWhitenedBack) {
-  const InputMetric metric(moments.view(), kCols);
+  const InputMetric metric(moments.view(), kMetricCols);
   const std::vector<float> back = metric.unwhitened(metric.whitened(a, 2), 2);
   // The condition of a block is below 1e4 with this damping, its root's below 1e2.
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(back[i], a[i], 1e-3) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, AnyBlocks, testing::Values(32, 64, kCols));
+INSTANTIATE_TEST_SUITE_P(All, AnyBlocks, testing::Values(32, 64, kMetricCols));
 
 TEST(InputMetric, DiagonalsMultiplyChannels) {
   const std::vector<float> diagonal = {4.0f, 9.0f}, values = {1.0f, 2.0f, 3.0f, 4.0f};

@@ -13,7 +13,7 @@
 namespace trine::compress {
 namespace {
 
-constexpr std::size_t kRows = 90, kCols = 70, kSize = 40;
+constexpr std::size_t kSubspaceRows = 90, kSubspaceCols = 70, kSize = 40;
 
 double singular_value(std::size_t index) {
   return 8.0 * std::pow(0.7, static_cast<double>(index));
@@ -21,18 +21,18 @@ double singular_value(std::size_t index) {
 
 /// U diag(singular values) Vᵀ with random orthonormal U and V.
 std::vector<float> known_matrix() {
-  auto u = testing_support::random_normal(kRows * kSize, 1);
-  auto v = testing_support::random_normal(kCols * kSize, 2);
-  kernels::orthonormalize(u, kRows, kSize, 1);
-  kernels::orthonormalize(v, kCols, kSize, 1);
-  std::vector<float> matrix(kRows * kCols);
-  for (std::size_t row = 0; row < kRows; ++row) {
-    for (std::size_t col = 0; col < kCols; ++col) {
+  auto u = testing_support::random_normal(kSubspaceRows * kSize, 1);
+  auto v = testing_support::random_normal(kSubspaceCols * kSize, 2);
+  kernels::orthonormalize(u, kSubspaceRows, kSize, 1);
+  kernels::orthonormalize(v, kSubspaceCols, kSize, 1);
+  std::vector<float> matrix(kSubspaceRows * kSubspaceCols);
+  for (std::size_t row = 0; row < kSubspaceRows; ++row) {
+    for (std::size_t col = 0; col < kSubspaceCols; ++col) {
       double sum = 0.0;
       for (std::size_t k = 0; k < kSize; ++k) {
         sum += singular_value(k) * u[row * kSize + k] * v[col * kSize + k];
       }
-      matrix[row * kCols + col] = static_cast<float>(sum);
+      matrix[row * kSubspaceCols + col] = static_cast<float>(sum);
     }
   }
   return matrix;
@@ -46,7 +46,7 @@ double best_error(std::size_t rank) {
 }
 
 double error_of(const std::vector<float>& matrix, const LowRankFactors& factors) {
-  const auto rest = without_factors({kRows, kCols, matrix}, factors, 1);
+  const auto rest = without_factors({kSubspaceRows, kSubspaceCols, matrix}, factors, 1);
   return std::sqrt(squared_norm({1, rest.size(), rest}, 1));
 }
 
@@ -61,7 +61,7 @@ double norm_of(const std::vector<float>& matrix) {
 /// As the residual is kept.
 kernels::Bf16Matrix in_bf16(const std::vector<float>& matrix) {
   kernels::Bf16Matrix narrow;
-  narrow.assign({kRows, kCols, matrix}, 1);
+  narrow.assign({kSubspaceRows, kSubspaceCols, matrix}, 1);
   return narrow;
 }
 
@@ -76,12 +76,12 @@ TEST(RandomizedSvd, FindsTheKnownSingularValues) {
   const double rounding = kRounding * norm_of(matrix);
   for (const std::size_t rank : {1u, 8u, 16u}) {
     const auto factors = randomized_svd(in_bf16(matrix), rank, 2, 5, 1);
-    ASSERT_EQ(factors.left.size(), rank * kRows);
-    ASSERT_EQ(factors.right.size(), rank * kCols);
+    ASSERT_EQ(factors.left.size(), rank * kSubspaceRows);
+    ASSERT_EQ(factors.right.size(), rank * kSubspaceCols);
     for (std::size_t k = 0; k < rank; ++k) {
       // √σ on both sides. Without oversampling the last directions are caught less exactly.
-      const double left = row_norm(factors.left, k, kRows);
-      const double right = row_norm(factors.right, k, kCols);
+      const double left = row_norm(factors.left, k, kSubspaceRows);
+      const double right = row_norm(factors.right, k, kSubspaceCols);
       EXPECT_NEAR(left, right, 1e-3 * right) << k;
       EXPECT_LE(left * right, singular_value(k) * 1.0001 + rounding);
       EXPECT_GE(left * right, singular_value(k) * (k + 4 < rank ? 0.999 : 0.9) - rounding) << k;
@@ -101,17 +101,17 @@ TEST(RandomizedSvd, DoesNotDependOnThreads) {
 }
 
 TEST(RandomizedSvd, RankBeyondTheMatrixsOwnLeavesNothing) {
-  const auto left = testing_support::random_normal(kRows * 3, 3);
-  const auto right = testing_support::random_normal(kCols * 3, 4);
-  std::vector<float> matrix(kRows * kCols);
+  const auto left = testing_support::random_normal(kSubspaceRows * 3, 3);
+  const auto right = testing_support::random_normal(kSubspaceCols * 3, 4);
+  std::vector<float> matrix(kSubspaceRows * kSubspaceCols);
   for (std::size_t at = 0; at < matrix.size(); ++at) {
     for (std::size_t k = 0; k < 3; ++k) {
-      matrix[at] += left[at / kCols * 3 + k] * right[at % kCols * 3 + k];
+      matrix[at] += left[at / kSubspaceCols * 3 + k] * right[at % kSubspaceCols * 3 + k];
     }
   }
   EXPECT_LT(error_of(matrix, randomized_svd(in_bf16(matrix), 8, 2, 5, 1)),
             kRounding * norm_of(matrix));
-  const std::vector<float> nothing(kRows * kCols, 0.0f);
+  const std::vector<float> nothing(kSubspaceRows * kSubspaceCols, 0.0f);
   EXPECT_EQ(error_of(nothing, randomized_svd(in_bf16(nothing), 8, 2, 5, 1)), 0.0);
 }
 

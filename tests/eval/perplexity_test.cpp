@@ -10,20 +10,20 @@
 
 #include "support/encoder_decoder.h"
 #include "support/expect_error.h"
+#include "support/fp32.h"
 #include "support/memory_weights.h"
 
 namespace trine::eval {
 namespace {
 
 using testing_support::expect_error;
+using testing_support::kUlp;
 using testing_support::MemoryWeights;
 using testing_support::random_tokens;
 using testing_support::random_weights;
 using testing_support::sentence;
 using testing_support::small_encoder_decoder;
 using testing_support::small_spec;
-
-constexpr double kUlp = 0x1p-24;
 
 /// Figures of one text.
 struct Measured : TextFigures {

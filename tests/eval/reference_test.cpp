@@ -28,7 +28,7 @@ using testing_support::sentence;
 using testing_support::small_encoder_decoder;
 using testing_support::small_spec;
 
-using Texts = std::vector<std::vector<std::int32_t>>;
+using TokenTexts = std::vector<std::vector<std::int32_t>>;
 
 runtime::Engine load(const ModelSpec& spec, const MemoryWeights& weights) {
   return runtime::Engine::load(spec, weights, *kernels::runnable_tables().front(), 2).value();
@@ -39,7 +39,7 @@ class ReferenceTest : public testing::Test {
   explicit ReferenceTest(ModelSpec spec = small_spec()) : spec_(std::move(spec)) {}
 
   /// The original says something of `texts` into the file of that name.
-  [[nodiscard]] fs::path save(const std::string& name, const Texts& texts,
+  [[nodiscard]] fs::path save(const std::string& name, const TokenTexts& texts,
                               std::size_t top_tokens) {
     const fs::path path = directory_.path() / name;
     const auto cut = cut_texts(spec_, texts, how_).value();
@@ -50,11 +50,13 @@ class ReferenceTest : public testing::Test {
     EXPECT_TRUE(writer->finish().has_value());
     return path;
   }
-  [[nodiscard]] Result<PerplexityResult> measure(Reference& reference, const Texts& texts) {
+  [[nodiscard]] Result<PerplexityResult> measure(Reference& reference,
+                                                 const TokenTexts& texts) {
     TRINE_ASSIGN_OR_RETURN(const auto cut, cut_texts(spec_, texts, how_));
     return measure_perplexity(model_, cut, how_, {&reference, nullptr}, {});
   }
-  [[nodiscard]] Result<PerplexityResult> measure(const fs::path& file, const Texts& texts) {
+  [[nodiscard]] Result<PerplexityResult> measure(const fs::path& file,
+                                                 const TokenTexts& texts) {
     TRINE_ASSIGN_OR_RETURN(auto reference, FileReference::open(file));
     return measure(reference, texts);
   }
@@ -66,7 +68,8 @@ class ReferenceTest : public testing::Test {
   runtime::Engine model_ = load(spec_, weights_);
   runtime::Engine original_ = load(spec_, other_weights_);
   PerplexityOptions how_{.window = 25, .stride = 25, .splits_divergence = true};
-  Texts texts_{random_tokens(210, spec_.vocab_size, 3), random_tokens(60, spec_.vocab_size, 4)};
+  TokenTexts texts_{random_tokens(210, spec_.vocab_size, 3),
+                    random_tokens(60, spec_.vocab_size, 4)};
 };
 
 /// Everything but the divergences, which depend on how much of a prediction is kept.
@@ -155,7 +158,7 @@ TEST_F(ReferenceTest, KnowsLayersWithoutExperts) {
 
 TEST_F(ReferenceTest, RefusesOtherTextsWindowsAndModels) {
   const fs::path file = save("file", texts_, 8);
-  Texts changed = {texts_[0]};
+  TokenTexts changed = {texts_[0]};
   changed[0][100] = (changed[0][100] + 1) % 50;
   expect_error(measure(file, changed), ErrorCode::kInvalidArgument,
                {"2 other texts", "210", "last token"});

@@ -13,9 +13,8 @@
 namespace trine::input {
 namespace {
 
+using testing_support::kGoldenTokenizers;
 using testing_support::open_or_throw;
-
-const std::filesystem::path kGolden = "tests/golden/tokenizer";
 
 void expect_agreement(const Tokenizer& tokenizer, const base::Json& cases) {
   for (const base::Json& each : cases) {
@@ -31,7 +30,7 @@ void expect_agreement(const Tokenizer& tokenizer, const base::Json& cases) {
 class Golden : public testing::TestWithParam<const char*> {};
 
 TEST_P(Golden, Agrees) {
-  const auto golden = base::read_json_file(kGolden / GetParam() / "cases.json");
+  const auto golden = base::read_json_file(kGoldenTokenizers / GetParam() / "cases.json");
   ASSERT_TRUE(golden.has_value()) << testing_support::sentence(golden);
   const auto tokenizer = open_or_throw(golden->at("model").get<std::string>());
   ASSERT_GE(golden->at("cases").size(), 3u);
@@ -54,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(EverySetting, Golden,
 TEST(Golden, TokenizerModelAgreesToo) {
   testing_support::TemporaryDirectory directory;
   testing_support::fill_with_tokenizer_model(directory.path(), "");
-  const auto golden = base::read_json_file(kGolden / "tiny-mixtral" / "cases.json");
+  const auto golden = base::read_json_file(kGoldenTokenizers / "tiny-mixtral" / "cases.json");
   ASSERT_TRUE(golden.has_value()) << testing_support::sentence(golden);
   expect_agreement(*open_or_throw(directory.path()), golden->at("cases"));
 }

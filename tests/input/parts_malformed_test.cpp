@@ -16,8 +16,8 @@ namespace {
 
 using testing_support::expect_error;
 
-constexpr ErrorCode kMalformed = ErrorCode::kMalformed;
-constexpr ErrorCode kUnsupported = ErrorCode::kUnsupported;
+using ErrorCode::kMalformed;
+using ErrorCode::kUnsupported;
 
 struct Row {
   const char* part;

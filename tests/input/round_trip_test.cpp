@@ -17,7 +17,7 @@ using testing_support::kTinyMixtral;
 using testing_support::open_or_throw;
 using testing_support::random_text;
 
-constexpr int kTexts = 3000;
+constexpr int kRoundTripTexts = 3000;
 constexpr std::uint64_t kSeed = 20240517;
 
 /// Both readings of tiny-mixtral, and a small tokenizer without bytes.
@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Of, TokenizerWithBytes,
 TEST_P(TokenizerWithBytes, DecodingUndoesEncoding) {
   const auto tokenizer = open();
   base::Random random(kSeed);
-  for (int i = 0; i < kTexts; ++i) {
+  for (int i = 0; i < kRoundTripTexts; ++i) {
     const std::string text = random_text(random);
     const auto ids = tokenizer->encode(text, SpecialTokens::kInclude);
     EXPECT_EQ(tokenizer->decode(ids, SpecialTokens::kExclude), text) << "text " << i;
@@ -73,7 +73,7 @@ std::vector<std::int32_t> random_ids(base::Random& random, std::size_t vocab_siz
 TEST_P(EveryTokenizer, StreamingGivesTheSameTextInWholeCharacters) {
   const auto tokenizer = open();
   base::Random random(kSeed + 1);
-  for (int i = 0; i < kTexts; ++i) {
+  for (int i = 0; i < kRoundTripTexts; ++i) {
     const auto ids = i % 2 == 0
                          ? tokenizer->encode(random_text(random), SpecialTokens::kInclude)
                          : random_ids(random, tokenizer->vocab_size());
@@ -95,7 +95,7 @@ TEST_P(EveryTokenizer, StreamingGivesTheSameTextInWholeCharacters) {
 TEST_P(EveryTokenizer, EncodesAnyBytesAsTheirLossyReading) {
   const auto tokenizer = open();
   base::Random random(kSeed + 2);
-  for (int i = 0; i < kTexts; ++i) {
+  for (int i = 0; i < kRoundTripTexts; ++i) {
     std::string bytes = random_text(random);
     for (char& byte : bytes) {
       if (below(random, 8) == 0) byte = static_cast<char>(below(random, 256));

@@ -14,15 +14,15 @@ namespace {
 using testing_support::kTinyMixtral;
 using testing_support::open_or_throw;
 
-using Pieces = std::vector<std::string>;
+using StreamedPieces = std::vector<std::string>;
 
 /// In tiny-mixtral the bytes follow the three special tokens.
 std::int32_t byte_id(unsigned byte) { return static_cast<std::int32_t>(byte) + 3; }
 
-Pieces pieces_of(const std::vector<std::int32_t>& ids) {
+StreamedPieces pieces_of(const std::vector<std::int32_t>& ids) {
   const auto tokenizer = open_or_throw(kTinyMixtral);
   StreamingDetokenizer stream(*tokenizer, SpecialTokens::kExclude);
-  Pieces pieces;
+  StreamedPieces pieces;
   for (const std::int32_t id : ids) pieces.push_back(stream.push(id));
   pieces.push_back(stream.flush());
   return pieces;
@@ -31,34 +31,34 @@ Pieces pieces_of(const std::vector<std::int32_t>& ids) {
 TEST(StreamingDetokenizer, DropsOnlyTheFirstSpace) {
   const auto tokenizer = open_or_throw(kTinyMixtral);
   const auto ids = tokenizer->encode("the of the", SpecialTokens::kInclude);
-  EXPECT_EQ(pieces_of(ids), (Pieces{"", "the", " of", " the", ""}));
+  EXPECT_EQ(pieces_of(ids), (StreamedPieces{"", "the", " of", " the", ""}));
 }
 
 TEST(StreamingDetokenizer, HoldsBytesUntilTheCharacterIsWhole) {
   // U+1F600 is F0 9F 98 80.
   EXPECT_EQ(pieces_of({byte_id(0xF0), byte_id(0x9F), byte_id(0x98), byte_id(0x80)}),
-            (Pieces{"", "", "", "\xF0\x9F\x98\x80", ""}));
+            (StreamedPieces{"", "", "", "\xF0\x9F\x98\x80", ""}));
 }
 
 TEST(StreamingDetokenizer, GivesOneReplacementPerUnfinishedByte) {
   EXPECT_EQ(pieces_of({byte_id('a'), byte_id(0xF0), byte_id(0x9F)}),
-            (Pieces{"a", "", "", "\uFFFD\uFFFD"}));
+            (StreamedPieces{"a", "", "", "\uFFFD\uFFFD"}));
 }
 
 TEST(StreamingDetokenizer, KeepsWholeCharactersBesideStrayBytes) {
   // E2 98 would begin U+2603; the A that follows shows that it does not.
   EXPECT_EQ(pieces_of({byte_id(0xE2), byte_id(0x98), byte_id('A'), byte_id(0xFF)}),
-            (Pieces{"", "", "\uFFFD\uFFFDA", "\uFFFD", ""}));
+            (StreamedPieces{"", "", "\uFFFD\uFFFDA", "\uFFFD", ""}));
 }
 
 TEST(StreamingDetokenizer, EndsARunOfBytesAtTheNextToken) {
   const auto tokenizer = open_or_throw(kTinyMixtral);
   const std::int32_t the = tokenizer->encode("the", SpecialTokens::kExclude).front();
-  EXPECT_EQ(pieces_of({byte_id(0xE2), the}), (Pieces{"", "\uFFFD the", ""}));
+  EXPECT_EQ(pieces_of({byte_id(0xE2), the}), (StreamedPieces{"", "\uFFFD the", ""}));
 }
 
 TEST(StreamingDetokenizer, PassesOverIdsWithoutAToken) {
-  EXPECT_EQ(pieces_of({-1, 1 << 20, byte_id('x')}), (Pieces{"", "", "x", ""}));
+  EXPECT_EQ(pieces_of({-1, 1 << 20, byte_id('x')}), (StreamedPieces{"", "", "x", ""}));
 }
 
 /// What a chain of decoders makes of tokens that arrive whole.

@@ -18,10 +18,9 @@ namespace trine::input {
 namespace {
 
 using testing_support::below;
+using testing_support::kGoldenTokenizers;
 using testing_support::MixedTexts;
 using testing_support::open_or_throw;
-
-const std::filesystem::path kGolden = "tests/golden/tokenizer";
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo), over four bytes per id, the lowest first.
 std::uint64_t hash_of(const std::vector<std::int32_t>& ids) {
@@ -42,9 +41,9 @@ INSTANTIATE_TEST_SUITE_P(Of, Style,
                          [](const auto& tested) { return std::string(tested.param); });
 
 TEST_P(Style, GivesTheSameIdsOnMixedText) {
-  const auto golden = base::read_json_file(kGolden / GetParam() / "hashes.json");
+  const auto golden = base::read_json_file(kGoldenTokenizers / GetParam() / "hashes.json");
   ASSERT_TRUE(golden.has_value()) << testing_support::sentence(golden);
-  const auto tokenizer = open_or_throw(kGolden / GetParam());
+  const auto tokenizer = open_or_throw(kGoldenTokenizers / GetParam());
   const MixedTexts texts;
   auto seed = golden->at("first_seed").get<std::uint64_t>();
   std::size_t num_chunks = 0;
@@ -77,16 +76,16 @@ INSTANTIATE_TEST_SUITE_P(Of, ByteLevelStyle,
                          [](const auto& tested) { return std::string(tested.param); });
 
 #if defined(__SANITIZE_ADDRESS__)
-constexpr int kTexts = 1000;
+constexpr int kStyleTexts = 1000;
 #else
-constexpr int kTexts = 20000;  // 100,000 over the five styles
+constexpr int kStyleTexts = 20000;  // 100,000 over the five styles
 #endif
 
 TEST_P(ByteLevelStyle, DecodingUndoesEncoding) {
-  const auto tokenizer = open_or_throw(kGolden / GetParam());
+  const auto tokenizer = open_or_throw(kGoldenTokenizers / GetParam());
   const MixedTexts texts;
   base::Random random(77);
-  for (int i = 0; i < kTexts; ++i) {
+  for (int i = 0; i < kStyleTexts; ++i) {
     const std::string text = i % 2 == 0 ? testing_support::random_text(random)
                                         : texts.draw_text(random.next(), below(random, 100));
     // Special tokens that are spelled out would be left out of the decoded text.
@@ -99,9 +98,9 @@ TEST_P(ByteLevelStyle, DecodingUndoesEncoding) {
 }
 
 TEST_P(ByteLevelStyle, StreamsWholeCharacters) {
-  const auto tokenizer = open_or_throw(kGolden / GetParam());
+  const auto tokenizer = open_or_throw(kGoldenTokenizers / GetParam());
   base::Random random(78);
-  for (int i = 0; i < kTexts / 10; ++i) {
+  for (int i = 0; i < kStyleTexts / 10; ++i) {
     std::vector<std::int32_t> ids(below(random, 30));
     for (std::int32_t& id : ids) {
       const auto size = static_cast<std::uint32_t>(tokenizer->vocab_size());
@@ -121,7 +120,7 @@ TEST_P(ByteLevelStyle, StreamsWholeCharacters) {
 }
 
 TEST(ByteLevel, GivesOneReplacementForEachIllFormedPart) {
-  const auto tokenizer = open_or_throw(kGolden / "gpt2");
+  const auto tokenizer = open_or_throw(kGoldenTokenizers / "gpt2");
   const auto pieces_of = [&](std::string_view spelled) {
     StreamingDetokenizer stream(*tokenizer, SpecialTokens::kInclude);
     std::vector<std::string> pieces;

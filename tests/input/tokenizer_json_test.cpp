@@ -62,8 +62,8 @@ struct Change {
   const char* second_word;
 };
 
-constexpr ErrorCode kMalformed = ErrorCode::kMalformed;
-constexpr ErrorCode kUnsupported = ErrorCode::kUnsupported;
+using ErrorCode::kMalformed;
+using ErrorCode::kUnsupported;
 
 const Change kChanges[] = {
     // the file as a whole

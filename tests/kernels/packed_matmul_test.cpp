@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <tuple>
 #include <vector>
 
 #include "base/random.h"
@@ -13,7 +14,7 @@
 namespace trine::kernels {
 namespace {
 
-struct Shape {
+struct MatmulShape {
   std::size_t out_features;
   std::size_t in_features;
   std::size_t num_tokens;
@@ -71,11 +72,11 @@ TEST_P(PackedMatmul, AgreesWithScalar) {
   const auto& [table, bits, group_size, metadata_bits] = GetParam();
   const KernelTable& scalar = *runnable_tables().front();
   // Ragged rows and columns, one to ten row blocks and groups, every token tile and its rest.
-  const std::vector<Shape> shapes = {
+  const std::vector<MatmulShape> shapes = {
       {16, 64, 1},  {1, 1, 1},      {17, 33, 2},    {40, 130, 3},    {31, 257, 4}, {64, 384, 5},
       {33, 160, 9}, {48, 1200, 16}, {100, 2100, 1}, {150, 1100, 12}, {220, 70, 1}};
   for (const int num_digits : {1, 2})
-    for (const Shape& shape : shapes) {
+    for (const MatmulShape& shape : shapes) {
       SCOPED_TRACE(testing::Message()
                    << shape.out_features << "x" << shape.in_features << ", " << shape.num_tokens
                    << " tokens, " << num_digits << " digits");

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "base/dtype.h"
@@ -16,15 +17,15 @@ namespace {
 
 using testing_support::random_normal;
 
-struct Shape {
+struct ThinShape {
   std::size_t rows, cols, rank;
 };
 
 // Odd sides, more than one task and slab each way, every tile of ranks.
-constexpr Shape kShapes[] = {{1, 1, 1},      {3, 33, 5},      {50, 70, 12},  {61, 1100, 16},
-                             {2200, 40, 32}, {130, 4200, 36}, {97, 1030, 60}};
+constexpr ThinShape kShapes[] = {{1, 1, 1},      {3, 33, 5},      {50, 70, 12},  {61, 1100, 16},
+                                 {2200, 40, 32}, {130, 4200, 36}, {97, 1030, 60}};
 
-Bf16Matrix in_bf16(const std::vector<float>& values, const Shape& shape) {
+Bf16Matrix in_bf16(const std::vector<float>& values, const ThinShape& shape) {
   Bf16Matrix matrix;
   matrix.assign({shape.rows, shape.cols, values}, 2);
   return matrix;
@@ -32,7 +33,7 @@ Bf16Matrix in_bf16(const std::vector<float>& values, const Shape& shape) {
 
 TEST(Bf16Matrix, KeepsTheNearestNumberAndZerosBehind) {
   Bf16Matrix matrix;
-  for (const Shape& shape : kShapes) {  // one memory for all of them
+  for (const ThinShape& shape : kShapes) {  // one memory for all of them
     const auto values = random_normal(shape.rows * shape.cols, 1);
     matrix.assign({shape.rows, shape.cols, values}, 2);
     EXPECT_EQ(matrix.stride() % 64, 32u) << "an odd number of cache lines";
@@ -64,7 +65,7 @@ double allowed(double magnitude, std::size_t depth) {
 }
 
 TEST_P(AnyThinProducts, AreTheDefinitionForAnyNumberOfThreads) {
-  for (const Shape& shape : kShapes) {
+  for (const ThinShape& shape : kShapes) {
     const auto [rows, cols, rank] = shape;
     const Bf16Matrix matrix = in_bf16(random_normal(rows * cols, 2), shape);
     const auto left = random_normal(rank * rows, 3), right = random_normal(rank * cols, 4);

@@ -9,15 +9,16 @@
 #include <vector>
 
 #include "support/expect_error.h"
+#include "support/fp32.h"
 
 namespace trine::models {
 namespace {
 
 using base::Json;
 using testing_support::expect_error;
+using testing_support::kUlp;
 using testing_support::sentence;
 
-constexpr double kUlp = 0x1p-24;
 constexpr std::size_t kRotaryDim = 8, kPositions = 4096;
 const std::vector<double> kPlain = {1.0, 0.1, 0.01, 0.001};
 
@@ -33,14 +34,14 @@ void expect_frequencies(const std::vector<float>& found, const std::vector<doubl
   }
 }
 
-struct Case {
+struct RopeScalingCase {
   const char* name;
   Json scaling;
   std::vector<double> frequencies;
   double attention_factor = 1.0;
 };
 
-std::vector<Case> cases() {
+std::vector<RopeScalingCase> rope_scaling_cases() {
   const auto yarn = [](const Json& more) {
     Json scaling = {
         {"rope_type", "yarn"}, {"factor", 8.0}, {"original_max_position_embeddings", 512}};
@@ -89,7 +90,7 @@ std::vector<Case> cases() {
   };
 }
 
-class RopeKindTest : public testing::TestWithParam<Case> {};
+class RopeKindTest : public testing::TestWithParam<RopeScalingCase> {};
 
 TEST_P(RopeKindTest, GivesItsFrequenciesInBothSpellings) {
   for (const char* field : {"rope_scaling", "rope_parameters"}) {
@@ -104,7 +105,7 @@ TEST_P(RopeKindTest, GivesItsFrequenciesInBothSpellings) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, RopeKindTest, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Kinds, RopeKindTest, testing::ValuesIn(rope_scaling_cases()),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(RopeScaling, OfNothingIsPlainWithTheFamilysBase) {

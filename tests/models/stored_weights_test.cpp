@@ -65,7 +65,7 @@ MatrixSpec matrix_of(std::size_t out, std::size_t in, StoredAs stored) {
   return {.name = "w", .out_features = out, .in_features = in, .stored = std::move(stored)};
 }
 
-struct Case {
+struct StoredMatrixCase {
   const char* name;
   std::vector<std::size_t> shape;
   MatrixSpec spec;
@@ -73,7 +73,7 @@ struct Case {
   bool is_in_place;  ///< a view of the file's bytes
 };
 
-std::vector<Case> cases() {
+std::vector<StoredMatrixCase> stored_matrix_cases() {
   return {
       {"Alone", {2, 3}, matrix_of(2, 3, {}), {0, 1, 2, 3, 4, 5}, true},
       {"UnderAnotherName", {2, 3}, matrix_of(2, 3, {.tensor = "w"}), {0, 1, 2, 3, 4, 5}, true},
@@ -114,10 +114,10 @@ std::vector<Case> cases() {
   };
 }
 
-class StoredMatrixTest : public testing::TestWithParam<Case> {};
+class StoredMatrixTest : public testing::TestWithParam<StoredMatrixCase> {};
 
 TEST_P(StoredMatrixTest, LiesWhereTheSpecSays) {
-  const Case& tested = GetParam();
+  const StoredMatrixCase& tested = GetParam();
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     Tensors tensors;
     tensors.set("w", dtype, tested.shape);
@@ -146,7 +146,7 @@ TEST_P(StoredMatrixTest, NamesATensorOfAnotherShapeOrType) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Places, StoredMatrixTest, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Places, StoredMatrixTest, testing::ValuesIn(stored_matrix_cases()),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 const MatrixSpec kFp8 =

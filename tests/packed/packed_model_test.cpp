@@ -20,14 +20,13 @@ using testing_support::correct_checksum;
 using testing_support::edit_byte;
 using testing_support::edit_json;
 using testing_support::expect_error;
+using testing_support::kTinyMatrix;
+using testing_support::kTinyPacked;
+using testing_support::kTinyRouter;
 using testing_support::matrix_named;
 using testing_support::sentence;
 using testing_support::TemporaryDirectory;
 using testing_support::TinyPackedModel;
-
-constexpr const char* kMatrix = "model.layers.1.block_sparse_moe.experts.0.w2.weight";
-constexpr const char* kPacked = "model.layers.1.block_sparse_moe.experts.0.w2.weight.packed";
-constexpr const char* kRouter = "model.layers.0.block_sparse_moe.gate.weight";
 
 std::uint8_t flip_lowest_bit(std::uint8_t byte) { return byte ^ 1u; }
 
@@ -73,10 +72,10 @@ TEST_F(PackedModelTest, GivesBackWhatWasWritten) {
       model.release(matrix_named(name));
       EXPECT_EQ(kernels::dequantize(*packed), values);
     }
-    const auto router = std::get<TensorView>(model.matrix(matrix_named(kRouter)).value());
+    const auto router = std::get<TensorView>(model.matrix(matrix_named(kTinyRouter)).value());
     EXPECT_EQ(router.dtype, DType::kBF16);
     EXPECT_EQ(router.shape, (std::vector<std::size_t>{2, 8}));
-    EXPECT_TRUE(std::ranges::equal(router.bytes, model_.bytes.at(kRouter)));
+    EXPECT_TRUE(std::ranges::equal(router.bytes, model_.bytes.at(kTinyRouter)));
   }
 }
 
@@ -142,13 +141,13 @@ TEST_F(PackedModelTest, NamesATensorItDoesNotHave) {
 
 TEST_F(PackedModelTest, FindsOneFlippedBitAnywhere) {
   write();
-  const PackedLayout layout = model_.manifest.matrices.at(kMatrix).layout;
+  const PackedLayout layout = model_.manifest.matrices.at(kTinyMatrix).layout;
   const std::vector<std::pair<std::string, std::size_t>> places = {
-      {kPacked, 0},                          // codes
-      {kPacked, layout.codes_bytes()},       // a scale
-      {kPacked, layout.codes_bytes() + 32},  // a zero
-      {kPacked, layout.total_bytes() - 1},   // padding
-      {kRouter, 0},                          // an untouched tensor
+      {kTinyPacked, 0},                          // codes
+      {kTinyPacked, layout.codes_bytes()},       // a scale
+      {kTinyPacked, layout.codes_bytes() + 32},  // a zero
+      {kTinyPacked, layout.total_bytes() - 1},   // padding
+      {kTinyRouter, 0},                          // an untouched tensor
       {"lm_head.weight", model_.bytes.at("lm_head.weight").size() - 1}};
   for (const auto& [tensor, offset] : places) {
     edit_byte(target(), tensor, offset, flip_lowest_bit);
@@ -205,24 +204,24 @@ TEST_F(PackedModelTest, FindsFactorsThatAreNotFinite) {
 
 TEST_F(PackedModelTest, FindsNumbersThatAreNoneBehindARightChecksum) {
   write();
-  const PackedLayout layout = model_.manifest.matrices.at(kMatrix).layout;
+  const PackedLayout layout = model_.manifest.matrices.at(kTinyMatrix).layout;
   // The high byte of an fp16: 0x7C gives an infinity or NaN whatever the low one is.
   for (const std::size_t in_metadata : {std::size_t{1}, std::size_t{63}}) {
     const std::size_t offset = layout.codes_bytes() + in_metadata;
-    const std::uint8_t before = model_.bytes.at(kPacked).at(offset);
-    edit_byte(target(), kPacked, offset, [](std::uint8_t) { return std::uint8_t{0x7C}; });
-    correct_checksum(target(), kPacked);
-    expect_error(verify(), ErrorCode::kMalformed, {kPacked, "not finite"});
-    edit_byte(target(), kPacked, offset, [=](std::uint8_t) { return before; });
-    correct_checksum(target(), kPacked);
+    const std::uint8_t before = model_.bytes.at(kTinyPacked).at(offset);
+    edit_byte(target(), kTinyPacked, offset, [](std::uint8_t) { return std::uint8_t{0x7C}; });
+    correct_checksum(target(), kTinyPacked);
+    expect_error(verify(), ErrorCode::kMalformed, {kTinyPacked, "not finite"});
+    edit_byte(target(), kTinyPacked, offset, [=](std::uint8_t) { return before; });
+    correct_checksum(target(), kTinyPacked);
   }
   EXPECT_TRUE(verify().has_value());
   for (const std::size_t offset : {0u, 1u}) {  // BF16 0x7FFF
-    edit_byte(target(), kRouter, offset,
+    edit_byte(target(), kTinyRouter, offset,
               [=](std::uint8_t) -> std::uint8_t { return offset == 0 ? 0xFF : 0x7F; });
   }
-  correct_checksum(target(), kRouter);
-  expect_error(verify(), ErrorCode::kMalformed, {kRouter, "not a number"});
+  correct_checksum(target(), kTinyRouter);
+  expect_error(verify(), ErrorCode::kMalformed, {kTinyRouter, "not a number"});
 }
 
 }  // namespace

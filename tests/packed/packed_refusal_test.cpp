@@ -16,16 +16,15 @@ namespace fs = std::filesystem;
 using base::Json;
 using testing_support::edit_json;
 using testing_support::expect_error;
+using testing_support::kTinyMatrix;
+using testing_support::kTinyPacked;
+using testing_support::kTinyRouter;
 using testing_support::read_file;
 using testing_support::sentence;
 using testing_support::shard_of;
 using testing_support::TemporaryDirectory;
 using testing_support::TinyPackedModel;
 using testing_support::write_file;
-
-constexpr const char* kMatrix = "model.layers.1.block_sparse_moe.experts.0.w2.weight";
-constexpr const char* kPacked = "model.layers.1.block_sparse_moe.experts.0.w2.weight.packed";
-constexpr const char* kRouter = "model.layers.0.block_sparse_moe.gate.weight";
 
 class PackedRefusalTest : public testing::Test {
  protected:
@@ -43,7 +42,7 @@ class PackedRefusalTest : public testing::Test {
 
 TEST_F(PackedRefusalTest, RefusesATruncatedShard) {
   write();
-  const fs::path shard = shard_of(target(), kPacked);
+  const fs::path shard = shard_of(target(), kTinyPacked);
   const std::string content = read_file(shard);
   for (const std::size_t length : {content.size() - 1, content.size() / 2, std::size_t{4}}) {
     write_file(shard, content.substr(0, length));
@@ -72,20 +71,20 @@ TEST_F(PackedRefusalTest, RefusesADirectoryWithoutManifest) {
 
 TEST_F(PackedRefusalTest, RefusesAMatrixTheManifestDoesNotKnow) {
   write();
-  edit_json(manifest_path(), [](Json& json) { json["matrices"].erase(kMatrix); });
-  expect_error(open(), ErrorCode::kNotFound, {kMatrix});
+  edit_json(manifest_path(), [](Json& json) { json["matrices"].erase(kTinyMatrix); });
+  expect_error(open(), ErrorCode::kNotFound, {kTinyMatrix});
 }
 
 TEST_F(PackedRefusalTest, RefusesAMatrixThatIsNotStored) {
   write();
   edit_json(manifest_path(), [](Json& json) {
-    json["matrices"]["model.more.weight"] = json["matrices"][kMatrix];
+    json["matrices"]["model.more.weight"] = json["matrices"][kTinyMatrix];
   });
   expect_error(open(), ErrorCode::kNotFound, {"model.more.weight.packed"});
 }
 
 TEST_F(PackedRefusalTest, RefusesATensorThatIsMissing) {
-  const std::vector<std::string> names = {kRouter, "model.norm.weight", kPacked};
+  const std::vector<std::string> names = {kTinyRouter, "model.norm.weight", kTinyPacked};
   for (const std::string& name : names) {
     TinyPackedModel without;
     testing_support::remove_tensor(without.tensors, name);
@@ -112,33 +111,34 @@ TEST_F(PackedRefusalTest, RefusesTensorsAndChecksumsWithoutEachOther) {
 }
 
 TEST_F(PackedRefusalTest, RefusesATensorStoredTwice) {
-  model_.tensors.push_back({kMatrix, DType::kBF16, {8, 16}});
-  model_.bytes[kMatrix].resize(2 * 8 * 16);
+  model_.tensors.push_back({kTinyMatrix, DType::kBF16, {8, 16}});
+  model_.bytes[kTinyMatrix].resize(2 * 8 * 16);
   write();
-  expect_error(open(), ErrorCode::kMalformed, {kMatrix, "twice"});
+  expect_error(open(), ErrorCode::kMalformed, {kTinyMatrix, "twice"});
 }
 
 TEST_F(PackedRefusalTest, RefusesAShapeItsLayoutDoesNotCompute) {
   write();
   edit_json(manifest_path(),
-            [](Json& json) { json["matrices"][kMatrix]["in_features"] = 9999; });
-  expect_error(open(), ErrorCode::kMalformed, {kPacked, "expected U8"});
-  auto& tensor = testing_support::tensor_named(model_.tensors, kPacked);
+            [](Json& json) { json["matrices"][kTinyMatrix]["in_features"] = 9999; });
+  expect_error(open(), ErrorCode::kMalformed, {kTinyPacked, "expected U8"});
+  auto& tensor = testing_support::tensor_named(model_.tensors, kTinyPacked);
   tensor.dtype = DType::kI8;
   fs::remove_all(target());
   write();
-  expect_error(open(), ErrorCode::kMalformed, {kPacked, "I8", "expected U8"});
+  expect_error(open(), ErrorCode::kMalformed, {kTinyPacked, "I8", "expected U8"});
 }
 
 TEST_F(PackedRefusalTest, RefusesAShapeTheModelDoesNotHave) {
   write();
   // w2 is [8, 16]: in the padded blocks [8, 15] looks the same.
-  edit_json(manifest_path(), [](Json& json) { json["matrices"][kMatrix]["in_features"] = 15; });
-  expect_error(open(), ErrorCode::kMalformed, {kMatrix, "[8, 15]", "[8, 16]"});
-  testing_support::tensor_named(model_.tensors, kRouter).shape = {8, 2};
+  edit_json(manifest_path(),
+            [](Json& json) { json["matrices"][kTinyMatrix]["in_features"] = 15; });
+  expect_error(open(), ErrorCode::kMalformed, {kTinyMatrix, "[8, 15]", "[8, 16]"});
+  testing_support::tensor_named(model_.tensors, kTinyRouter).shape = {8, 2};
   fs::remove_all(target());
   write();
-  expect_error(open(), ErrorCode::kMalformed, {kRouter, "[8, 2]", "[2, 8]"});
+  expect_error(open(), ErrorCode::kMalformed, {kTinyRouter, "[8, 2]", "[2, 8]"});
 }
 
 TEST_F(PackedRefusalTest, RefusesACompensatorWithoutBothFactors) {

@@ -21,10 +21,7 @@ using testing_support::MemoryWeights;
 using testing_support::random_normal;
 using testing_support::sentence;
 
-constexpr std::size_t kHidden = 12, kHeads = 2, kDim = 4, kWidth = kHeads * kDim, kTokens = 5;
-constexpr double kEps = 0.1;  // large, so that a forgotten eps shows
-
-struct Case {
+struct BlockCase {
   const char* name;
   std::optional<double> clip_qkv;
   std::size_t norm_size;  ///< 0: no norms
@@ -32,7 +29,12 @@ struct Case {
 
 using Rows = std::vector<std::vector<double>>;
 
-class AttentionBlockTest : public testing::TestWithParam<Case> {
+class AttentionBlockTest : public testing::TestWithParam<BlockCase> {
+ public:
+  static constexpr std::size_t kHidden = 12, kHeads = 2, kDim = 4, kTokens = 5;
+  static constexpr std::size_t kWidth = kHeads * kDim;
+  static constexpr double kEps = 0.1;  // large, so that a forgotten eps shows
+
  protected:
   AttentionBlockTest() {
     model_ = {.hidden_size = kHidden,
@@ -156,12 +158,13 @@ TEST_P(AttentionBlockTest, AgreesWithItsFormula) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, AttentionBlockTest,
-                         testing::Values(Case{"Plain", {}, 0}, Case{"Clipped", 0.5, 0},
-                                         Case{"NormPerHead", {}, kDim},
-                                         Case{"NormOverAllHeads", {}, kWidth},
-                                         Case{"NormThenClip", 0.5, kWidth}),
-                         [](const auto& tested) { return std::string(tested.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, AttentionBlockTest,
+    testing::Values(BlockCase{"Plain", {}, 0}, BlockCase{"Clipped", 0.5, 0},
+                    BlockCase{"NormPerHead", {}, AttentionBlockTest::kDim},
+                    BlockCase{"NormOverAllHeads", {}, AttentionBlockTest::kWidth},
+                    BlockCase{"NormThenClip", 0.5, AttentionBlockTest::kWidth}),
+    [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace
 }  // namespace trine::runtime

@@ -10,11 +10,12 @@
 
 #include "base/random.h"
 #include "kernels/kernel_table.h"
+#include "support/fp32.h"
 
 namespace trine::runtime {
 namespace {
 
-constexpr double kUlp = 0x1p-24;
+using testing_support::kUlp;
 
 /// One sequence's place in a step.
 struct Lengths {
@@ -22,7 +23,7 @@ struct Lengths {
   std::size_t num_rows;
 };
 
-struct Case {
+struct AttentionCase {
   const char* name;
   AttentionShape shape;
   std::vector<Lengths> sequences;
@@ -42,7 +43,7 @@ struct Step {
   std::vector<std::vector<float>> keys{}, values{};  ///< by sequence
   std::vector<float> queries{};
 
-  explicit Step(const Case& tested) : shape(tested.shape) {
+  explicit Step(const AttentionCase& tested) : shape(tested.shape) {
     if (shape.v_head_dim == 0) shape.v_head_dim = shape.head_dim;
     shape.softmax_scale = 1.0 / std::sqrt(static_cast<double>(shape.head_dim));
     shape.sinks = tested.sinks;
@@ -97,7 +98,7 @@ std::vector<double> expected_head(const Step& step, const AttentionRows& sequenc
   return output;
 }
 
-class AttentionTest : public testing::TestWithParam<Case> {};
+class AttentionTest : public testing::TestWithParam<AttentionCase> {};
 
 TEST_P(AttentionTest, AgreesWithTheDefinition) {
   const Step step(GetParam());
@@ -143,7 +144,7 @@ TEST_P(AttentionTest, DoesNotDependOnThreadsOrOtherSequences) {
   }
 }
 
-std::vector<Case> cases() {
+std::vector<AttentionCase> cases() {
   const AttentionShape grouped{.num_heads = 4, .num_key_value_heads = 2, .head_dim = 8};
   const AttentionShape equal{.num_heads = 3, .num_key_value_heads = 3, .head_dim = 16};
   const AttentionShape one_key_head{.num_heads = 4, .num_key_value_heads = 1, .head_dim = 10};

@@ -22,7 +22,8 @@ using testing_support::MemoryWeights;
 using testing_support::random_normal;
 using testing_support::random_quantized;
 
-constexpr std::size_t kOut = 150, kIn = 200, kTokens = 11;  // ragged in both directions
+constexpr std::size_t kCompensatedOut = 150, kCompensatedIn = 200,
+                      kCompensatedTokens = 11;  // ragged in both directions
 
 /// Bytes of one factor and its numbers, [stored rank, features].
 struct Factor {
@@ -61,19 +62,22 @@ class CompensatedLinear
  protected:
   CompensatedLinear()
       : setting_(std::get<1>(GetParam())),
-        left_(setting_.rank, kOut, setting_.factor_bits, setting_.metadata_bits),
-        right_(setting_.rank, kIn, setting_.factor_bits, setting_.metadata_bits),
-        inputs_(random_normal(kTokens * kIn, 2)) {
-    const QuantizedMatrix codes = random_quantized(kOut, kIn, 3, 32, 1, setting_.metadata_bits);
+        left_(setting_.rank, kCompensatedOut, setting_.factor_bits, setting_.metadata_bits),
+        right_(setting_.rank, kCompensatedIn, setting_.factor_bits, setting_.metadata_bits),
+        inputs_(random_normal(kCompensatedTokens * kCompensatedIn, 2)) {
+    const QuantizedMatrix codes =
+        random_quantized(kCompensatedOut, kCompensatedIn, 3, 32, 1, setting_.metadata_bits);
     blocks_ = kernels::pack(codes, 1);
-    const PackedMatrixView packed{{kOut, kIn, 3, 32, setting_.metadata_bits}, blocks_};
+    const PackedMatrixView packed{
+        {kCompensatedOut, kCompensatedIn, 3, 32, setting_.metadata_bits}, blocks_};
     codes_ = kernels::dequantize(packed);
     source_.set_view("plain", packed);
     const std::size_t stored = stored_rank(setting_.rank, setting_.factor_bits);
     source_.set_view("compensated",
                      CompensatedMatrixView{packed, {stored, left_.view, right_.view}});
     for (const char* name : {"plain", "compensated"}) {
-      linears_.push_back(Linear::load({name, kOut, kIn}, source_).value());
+      linears_.push_back(
+          Linear::load({name, kCompensatedOut, kCompensatedIn}, source_).value());
     }
   }
 
@@ -81,11 +85,12 @@ class CompensatedLinear
   [[nodiscard]] std::vector<float> product(std::size_t first_token, std::size_t num_tokens,
                                            int threads) const {
     Compute compute(*std::get<0>(GetParam()), threads);
-    std::vector<float> plain(num_tokens * kOut), outputs(num_tokens * kOut);
+    std::vector<float> plain(num_tokens * kCompensatedOut),
+        outputs(num_tokens * kCompensatedOut);
     multiply(compute,
              std::array{LinearCall{&linears_[0], plain.data()},
                         LinearCall{&linears_[1], outputs.data()}},
-             inputs_.data() + first_token * kIn, num_tokens);
+             inputs_.data() + first_token * kCompensatedIn, num_tokens);
     return outputs;
   }
 
@@ -94,22 +99,24 @@ class CompensatedLinear
     double value = 0.0, magnitude = 0.0, digits = 0.0, largest_projected = 0.0;
   };
   [[nodiscard]] Expected expected(std::size_t token, std::size_t row) const {
-    const float* input = &inputs_[token * kIn];
+    const float* input = &inputs_[token * kCompensatedIn];
     float largest = 0.0f;
-    for (std::size_t i = 0; i < kIn; ++i) largest = std::max(largest, std::abs(input[i]));
+    for (std::size_t i = 0; i < kCompensatedIn; ++i)
+      largest = std::max(largest, std::abs(input[i]));
     Expected sum;
     const auto add = [&](double weight, double factor, float x) {
       sum.value += factor * weight * x;
       sum.magnitude += std::abs(factor * weight * x);
       sum.digits += std::abs(factor * weight) * largest;
     };
-    for (std::size_t i = 0; i < kIn; ++i) add(codes_[row * kIn + i], 1.0, input[i]);
+    for (std::size_t i = 0; i < kCompensatedIn; ++i)
+      add(codes_[row * kCompensatedIn + i], 1.0, input[i]);
     for (std::size_t j = 0; j < setting_.rank; ++j) {
-      const double left = left_.numbers[j * kOut + row];
+      const double left = left_.numbers[j * kCompensatedOut + row];
       double projected = 0.0;
-      for (std::size_t i = 0; i < kIn; ++i) {
-        add(right_.numbers[j * kIn + i], left, input[i]);
-        projected += double{right_.numbers[j * kIn + i]} * input[i];
+      for (std::size_t i = 0; i < kCompensatedIn; ++i) {
+        add(right_.numbers[j * kCompensatedIn + i], left, input[i]);
+        projected += double{right_.numbers[j * kCompensatedIn + i]} * input[i];
       }
       sum.largest_projected = std::max(sum.largest_projected, std::abs(projected));
     }
@@ -126,10 +133,10 @@ class CompensatedLinear
 };
 
 TEST_P(CompensatedLinear, AgreesWithTheDenseMatrixItStandsFor) {
-  for (const std::size_t num_tokens : {std::size_t{1}, kTokens}) {
+  for (const std::size_t num_tokens : {std::size_t{1}, kCompensatedTokens}) {
     const std::vector<float> outputs = product(0, num_tokens, 2);
     for (std::size_t token = 0; token < num_tokens; ++token) {
-      for (std::size_t row = 0; row < kOut; ++row) {
+      for (std::size_t row = 0; row < kCompensatedOut; ++row) {
         const Expected sum = expected(token, row);
         // Inputs are rounded to 1/32638 of the largest (kernel_table.h). In fp32, codes and zeros
         // may be taken apart, which makes terms up to 16 times a weight, and each product of the
@@ -142,7 +149,8 @@ TEST_P(CompensatedLinear, AgreesWithTheDenseMatrixItStandsFor) {
             sum.digits + (setting_.factor_bits < 16 ? codes * sum.largest_projected : 0.0);
         const double tolerance =
             digits / 32638.0 + std::ldexp(16.0 * 310.0 * sum.magnitude, -24);
-        ASSERT_NEAR(outputs[token * kOut + row], sum.value, tolerance) << token << " " << row;
+        ASSERT_NEAR(outputs[token * kCompensatedOut + row], sum.value, tolerance)
+            << token << " " << row;
       }
     }
   }
@@ -152,31 +160,32 @@ TEST_P(CompensatedLinear, TheCompensatorCounts) {
   // Left out, half of it or turned round, the result would differ by more than the tolerance.
   const std::vector<float> outputs = product(0, 1, 1);
   std::size_t differing = 0;
-  for (std::size_t row = 0; row < kOut; ++row) {
+  for (std::size_t row = 0; row < kCompensatedOut; ++row) {
     double plain = 0.0;
-    for (std::size_t i = 0; i < kIn; ++i) {
-      plain += static_cast<double>(codes_[row * kIn + i]) * inputs_[i];
+    for (std::size_t i = 0; i < kCompensatedIn; ++i) {
+      plain += static_cast<double>(codes_[row * kCompensatedIn + i]) * inputs_[i];
     }
     differing += std::abs(outputs[row] - plain) > 1e-3 ? 1 : 0;
   }
-  EXPECT_GT(differing, kOut / 2);
+  EXPECT_GT(differing, kCompensatedOut / 2);
 }
 
 TEST_P(CompensatedLinear, DoesNotDependOnThreadsOrOtherTokens) {
-  const std::vector<float> together = product(0, kTokens, 1);
-  EXPECT_EQ(product(0, kTokens, 2), together);
-  EXPECT_EQ(product(0, kTokens, 3), together);
-  for (std::size_t token = 0; token < kTokens; ++token) {
-    EXPECT_TRUE(std::ranges::equal(product(token, 1, 1),
-                                   std::span(together).subspan(token * kOut, kOut)))
+  const std::vector<float> together = product(0, kCompensatedTokens, 1);
+  EXPECT_EQ(product(0, kCompensatedTokens, 2), together);
+  EXPECT_EQ(product(0, kCompensatedTokens, 3), together);
+  for (std::size_t token = 0; token < kCompensatedTokens; ++token) {
+    EXPECT_TRUE(std::ranges::equal(
+        product(token, 1, 1),
+        std::span(together).subspan(token * kCompensatedOut, kCompensatedOut)))
         << "token " << token;
   }
 }
 
 TEST_P(CompensatedLinear, CountsTheBytesOfItsFactors) {
   EXPECT_EQ(linears_[1].stored_bytes() - linears_[0].stored_bytes(),
-            factor_bytes({kOut, kIn, 3, 32, setting_.metadata_bits}, setting_.rank,
-                         setting_.factor_bits));
+            factor_bytes({kCompensatedOut, kCompensatedIn, 3, 32, setting_.metadata_bits},
+                         setting_.rank, setting_.factor_bits));
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -19,11 +19,11 @@ using testing_support::MemoryWeights;
 using testing_support::random_normal;
 using testing_support::sentence;
 
-constexpr std::size_t kHidden = 10, kHeads = 3, kDim = 4, kWidth = kHeads * kDim;
-constexpr double kEps = 0.1;
-
 class CrossAttentionTest : public testing::Test {
  protected:
+  static constexpr std::size_t kHidden = 10, kHeads = 3, kDim = 4, kWidth = kHeads * kDim;
+  static constexpr double kEps = 0.1;
+
   CrossAttentionTest() {
     model_.hidden_size = kHidden;
     model_.num_attention_heads = kHeads;
@@ -85,20 +85,20 @@ class CrossAttentionTest : public testing::Test {
 
   ModelSpec model_;
   CrossAttentionSpec spec_;
+  [[nodiscard]] static std::vector<std::vector<double>> rows_of(
+      const std::vector<float>& values, std::size_t first, std::size_t count) {
+    std::vector<std::vector<double>> rows;
+    for (std::size_t row = first; row < first + count; ++row) {
+      const auto begin = values.begin() + static_cast<std::ptrdiff_t>(row * kHidden);
+      rows.emplace_back(begin, begin + kHidden);
+    }
+    return rows;
+  }
+
   MemoryWeights source_;
   std::map<std::string, std::vector<float>> numbers_;
   Compute compute_{*kernels::runnable_tables().front(), 2};
 };
-
-std::vector<std::vector<double>> rows_of(const std::vector<float>& values, std::size_t first,
-                                         std::size_t count) {
-  std::vector<std::vector<double>> rows;
-  for (std::size_t row = first; row < first + count; ++row) {
-    const auto begin = values.begin() + static_cast<std::ptrdiff_t>(row * kHidden);
-    rows.emplace_back(begin, begin + kHidden);
-  }
-  return rows;
-}
 
 TEST_F(CrossAttentionTest, LetsEveryTokenSeeAllOfItsOwnInput) {
   const auto cross = CrossAttention::load(spec_, model_, 1, source_);

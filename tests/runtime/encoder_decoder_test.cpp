@@ -7,6 +7,7 @@
 #include "runtime/engine.h"
 #include "support/encoder_decoder.h"
 #include "support/expect_error.h"
+#include "support/scalar_kernels.h"
 
 namespace trine::runtime {
 namespace {
@@ -15,11 +16,10 @@ using testing_support::expect_error;
 using testing_support::MemoryWeights;
 using testing_support::random_tokens;
 using testing_support::random_weights;
+using testing_support::scalar;
 using testing_support::sentence;
 using testing_support::small_encoder_decoder;
 using testing_support::small_spec;
-
-const kernels::KernelTable& scalar() { return *kernels::runnable_tables().front(); }
 
 class EncoderDecoderTest : public testing::Test {
  protected:

@@ -7,6 +7,7 @@
 
 #include "support/expect_error.h"
 #include "support/memory_weights.h"
+#include "support/scalar_kernels.h"
 
 namespace trine::runtime {
 namespace {
@@ -15,10 +16,9 @@ using testing_support::expect_error;
 using testing_support::MemoryWeights;
 using testing_support::random_tokens;
 using testing_support::random_weights;
+using testing_support::scalar;
 using testing_support::sentence;
 using testing_support::small_spec;
-
-const kernels::KernelTable& scalar() { return *kernels::runnable_tables().front(); }
 
 class EngineTest : public testing::Test {
  protected:

@@ -10,22 +10,23 @@
 #include <vector>
 
 #include "support/expect_error.h"
+#include "support/fp32.h"
 #include "support/memory_weights.h"
 
 namespace trine::runtime {
 namespace {
 
 using testing_support::expect_error;
+using testing_support::kUlp;
 using testing_support::MemoryWeights;
 using testing_support::random_normal;
 using testing_support::sentence;
 
-constexpr double kUlp = 0x1p-24;
-constexpr std::size_t kHidden = 16, kWidth = 24, kExperts = 4, kTokens = 9;
-
 /// Matrices under short names, their numbers at hand.
 class ExpertsTest : public testing::Test {
  protected:
+  static constexpr std::size_t kHidden = 16, kWidth = 24, kExperts = 4, kTokens = 9;
+
   MatrixSpec add(const std::string& name, std::size_t out, std::size_t in, double deviation) {
     numbers_[name] = random_normal(out * in, numbers_.size(), deviation);
     source_.set(name, DType::kF32, {out, in}, numbers_[name]);

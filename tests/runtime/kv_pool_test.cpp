@@ -9,15 +9,15 @@
 
 #include "support/expect_error.h"
 #include "support/memory_weights.h"
+#include "support/scalar_kernels.h"
 
 namespace trine::runtime {
 namespace {
 
 using testing_support::expect_error;
 using testing_support::random_normal;
+using testing_support::scalar;
 using testing_support::small_spec;
-
-const kernels::KernelTable& scalar() { return *kernels::runnable_tables().front(); }
 
 std::vector<std::int32_t> tokens(std::size_t count, std::int32_t first = 0) {
   std::vector<std::int32_t> ids(count);

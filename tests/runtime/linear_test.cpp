@@ -12,6 +12,7 @@
 
 #include "kernels/block_codec.h"
 #include "support/expect_error.h"
+#include "support/fp32.h"
 #include "support/memory_weights.h"
 #include "support/random_matrices.h"
 
@@ -23,10 +24,10 @@ using testing_support::random_normal;
 using testing_support::decode;
 using testing_support::encode;
 using testing_support::expect_error;
+using testing_support::kUlp;
 using testing_support::MemoryWeights;
 using testing_support::random_normal;
 
-constexpr double kUlp = 0x1p-24;
 /// Neither a multiple of any vector width nor of the 64 rows of a task.
 const MatrixSpec kSpec{.name = "w", .out_features = 130, .in_features = 101};
 

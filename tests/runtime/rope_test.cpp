@@ -5,14 +5,14 @@
 #include <cmath>
 #include <vector>
 
+#include "support/fp32.h"
 #include "support/random_matrices.h"
 
 namespace trine::runtime {
 namespace {
 
+using testing_support::kUlp;
 using testing_support::random_normal;
-
-constexpr double kUlp = 0x1p-24;  ///< largest relative error of one fp32 rounding
 
 /// Half-split pairs, frequencies 10000^(−2i/head_dim).
 RopeSpec plain_rope(std::size_t head_dim) {

@@ -4,14 +4,14 @@
 #include <vector>
 
 #include "runtime/routing.h"
+#include "support/fp32.h"
 #include "support/random_matrices.h"
 
 namespace trine::runtime {
 namespace {
 
+using testing_support::kUlp;
 using testing_support::random_normal;
-
-constexpr double kUlp = 0x1p-24;
 
 Routing route_softmax_top_k(const std::vector<float>& logits, std::size_t num_experts,
                             std::size_t experts_per_token) {

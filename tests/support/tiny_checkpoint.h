@@ -16,6 +16,9 @@
 
 namespace trine::testing_support {
 
+/// One of its matrices.
+inline constexpr const char* kTinyQProj = "model.layers.0.self_attn.q_proj.weight";
+
 /// Two layers, two experts, hidden size 8.
 inline base::Json tiny_config() {
   return base::Json::parse(R"({

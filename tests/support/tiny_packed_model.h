@@ -19,6 +19,13 @@
 
 namespace trine::testing_support {
 
+/// A packed matrix of TinyPackedModel, the tensor of its codes, and a tensor that stays as it was.
+inline constexpr const char* kTinyMatrix =
+    "model.layers.1.block_sparse_moe.experts.0.w2.weight";
+inline constexpr const char* kTinyPacked =
+    "model.layers.1.block_sparse_moe.experts.0.w2.weight.packed";
+inline constexpr const char* kTinyRouter = "model.layers.0.block_sparse_moe.gate.weight";
+
 /// Random codes for every compressible matrix of tiny_config(), each width and group size in
 /// turn; the rest in BF16. Layer 1 is what version 1 knew; in layer 0 every other matrix has 8-bit
 /// metadata and most have a compensator, each width of factors in turn.

@@ -15,6 +15,7 @@
 namespace trine::testing_support {
 
 /// The trained model that lies in the repository; tests run in its root.
+inline const std::filesystem::path kGoldenTokenizers = "tests/golden/tokenizer";
 inline const std::filesystem::path kTinyMixtral = "models/tiny-mixtral";
 
 /// The tokenizer of a directory. Throws, and so fails the test, when it cannot be opened.

@@ -53,7 +53,7 @@ class ChecksTest(unittest.TestCase):
 
 class CleanTree(ChecksTest):
     def test_every_check_passes(self):
-        for name in ("layers", "sizes", "names", "docs"):
+        for name in ("layers", "includes", "sizes", "names", "docs"):
             with self.subTest(name):
                 self.assert_clean(name, {})
 
@@ -144,6 +144,46 @@ class Layers(ChecksTest):
             "layers", "src/core/CMakeLists.txt", "trine_room(input DEPENDS base)\n",
             "1: trine_room names 'input' in the folder of 'core'",
         )  # fmt: skip
+
+
+class Includes(ChecksTest):
+    def test_names_of_libraries(self):
+        self.assert_finds(
+            "includes", "src/base/a.cpp",
+            "#include <vector>\nstd::vector<int> a;\nstd::string b;  // std::map\n"
+            'auto c = fmt::format("std::set");\nnamespace fs = std::filesystem;\n',
+            "3: std::string: include <string>",
+            "4: fmt::format: include <fmt/format.h>",
+            "5: std::filesystem: include <filesystem>",
+        )  # fmt: skip
+
+    def test_names_of_ours(self):
+        header = (
+            "namespace trine {\nstruct Shape {\n  enum Kind { kFlat };\n};\n"
+            "inline constexpr int kMostRows = 3;\n[[nodiscard]] Shape shape_of(int rows);\n}\n"
+        )
+        user = "auto a = trine::shape_of(kMostRows);\nShape b;\n"
+        files = {"src/base/shape.h": header, "src/core/a.cpp": user}
+        self.assertEqual(
+            self.run_check("includes", files),
+            (
+                1,
+                'src/core/a.cpp:1: kMostRows: include "base/shape.h"\n'
+                'src/core/a.cpp:1: shape_of: include "base/shape.h"\n'
+                'src/core/a.cpp:2: Shape: include "base/shape.h"\n',
+            ),
+        )
+        through = {"src/base/more.h": '#include "base/shape.h"\n'}
+        self.assert_clean(
+            "includes", files | through | {"src/core/a.cpp": '#include "base/more.h"\n' + user}
+        )
+
+    def test_what_is_not_of_the_header(self):
+        header = "class Range {\n};\nconstexpr int kNever = 1;\nint length(int);\n"
+        self.assert_clean("includes", {"src/core/range.h": header, "src/core/a.cpp": (
+            "enum class When { kNever };\nauto a = When::kNever;\nCLI::Range b;\n"
+            "const auto length = [] { return 1; };\nint c = length() + text.length();\n"
+        )})  # fmt: skip
 
 
 class Sizes(ChecksTest):

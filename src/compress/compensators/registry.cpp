@@ -13,22 +13,22 @@ CompensatorFactory make_whitened;
 
 namespace {
 
-struct Row {
+struct CompensatorRow {
   std::string_view name;
   CompensatorFactory* make;
 };
 
 constexpr std::array kCompensators = {
-    Row{"milo", make_milo},
-    Row{"milo-paper", make_milo_paper},
-    Row{"whitened", make_whitened},
+    CompensatorRow{"milo", make_milo},
+    CompensatorRow{"milo-paper", make_milo_paper},
+    CompensatorRow{"whitened", make_whitened},
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Compensator>> compensator_named(std::string_view name) {
   std::string known;
-  for (const Row& row : kCompensators) {
+  for (const CompensatorRow& row : kCompensators) {
     if (row.name == name) return row.make();
     known += (known.empty() ? "" : ", ") + std::string(row.name);
   }

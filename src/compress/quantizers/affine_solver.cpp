@@ -7,7 +7,7 @@
 namespace trine::compress {
 namespace {
 
-constexpr int kMostSteps = 24;
+constexpr int kMostSolverSteps = 24;
 
 using kernels::kLanes;
 using kernels::Lanes;
@@ -101,7 +101,7 @@ AffineSolver::Fit AffineSolver::descend(AffineGroup start) const {
   AffineGroup grid = start;
   Sums found = sums(grid);
   Fit best{grid, error_of(found, grid)};
-  for (int step = 0; step < kMostSteps; ++step) {
+  for (int step = 0; step < kMostSolverSteps; ++step) {
     grid = least_squares(found);
     if (!(grid.scale > 0.0f) || !is_storable(grid)) break;
     found = sums(grid);
@@ -135,7 +135,7 @@ AffineSolver::Fit AffineSolver::solve() const {
 
 AffineSolver::Fit AffineSolver::descend_zero(float scale, float zero) const {
   Fit best{{scale, zero}, error({scale, zero})};
-  for (int step = 0; step < kMostSteps; ++step) {
+  for (int step = 0; step < kMostSolverSteps; ++step) {
     const Sums found = sums(best.grid);
     const double wanted = (found.code - weight_ / static_cast<double>(scale)) / total_;
     const AffineGroup grid{scale, static_cast<float>(wanted)};

@@ -37,9 +37,9 @@
 namespace trine::compress {
 namespace {
 
-constexpr double kDamping = 0.01;          // of the mean E[x²], as published
-constexpr std::size_t kBlockPlaces = 128;  // inputs between two updates of all that follow
-constexpr std::size_t kPanelRows = 64;     // rows that are worked on together
+constexpr double kDamping = 0.01;           // of the mean E[x²], as published
+constexpr std::size_t kBlockPlaces = 128;   // inputs between two updates of all that follow
+constexpr std::size_t kGptqPanelRows = 64;  // rows that are worked on together
 
 struct Recipe {
   bool searches_stretch = false;  ///< published grid search; else least squares
@@ -105,7 +105,7 @@ class Rounding {
 
   void run() {
     prepare();
-    const std::size_t panels = (weights_.rows + kPanelRows - 1) / kPanelRows;
+    const std::size_t panels = (weights_.rows + kGptqPanelRows - 1) / kGptqPanelRows;
 #pragma omp parallel num_threads(options_.threads)
     {
       if (options_.metadata_bits == 8) {
@@ -116,7 +116,7 @@ class Rounding {
       for (std::size_t panel = 0; panel < panels; ++panel) {
         std::size_t first = 0;
         for (const ErrorFeedback& feedback : feedbacks_) {
-          round_panel(feedback, first, panel * kPanelRows);
+          round_panel(feedback, first, panel * kGptqPanelRows);
           first += feedback.size();
         }
       }
@@ -173,12 +173,12 @@ class Rounding {
   /// the errors so far made good.
   void round_panel(const ErrorFeedback& feedback, std::size_t first_col,
                    std::size_t first_row) {
-    const std::size_t rows = std::min(kPanelRows, weights_.rows - first_row);
+    const std::size_t rows = std::min(kGptqPanelRows, weights_.rows - first_row);
     const std::size_t size = feedback.size();
-    std::vector<float> values(size * kPanelRows), errors(kBlockPlaces * kPanelRows);
+    std::vector<float> values(size * kGptqPanelRows), errors(kBlockPlaces * kGptqPanelRows);
     for (std::size_t place = 0; place < size; ++place) {
       for (std::size_t row = 0; row < rows; ++row) {
-        values[place * kPanelRows + row] =
+        values[place * kGptqPanelRows + row] =
             weights_.row(first_row + row)[first_col + feedback.order()[place]];
       }
     }
@@ -192,21 +192,22 @@ class Rounding {
         if (begins_group) {
           refit(values, feedback, place, first_col, {first_row, rows});
         }
-        float* error = errors.data() + (place - begin) * kPanelRows;
-        take_codes(values.data() + place * kPanelRows, {first_row, rows}, col, error);
+        float* error = errors.data() + (place - begin) * kGptqPanelRows;
+        take_codes(values.data() + place * kGptqPanelRows, {first_row, rows}, col, error);
         if (options_.bits < recipe_.least_bits_with_inner_feedback) continue;
         for (std::size_t later = place + 1; later < end; ++later) {
           const float share = feedback.shares(place)[later];
-          float* value = values.data() + later * kPanelRows;
-          for (std::size_t row = 0; row < kPanelRows; ++row) value[row] -= share * error[row];
+          float* value = values.data() + later * kGptqPanelRows;
+          for (std::size_t row = 0; row < kGptqPanelRows; ++row)
+            value[row] -= share * error[row];
         }
       }
       if (end == size) break;
-      kernels::multiply_parallel({size - end, kPanelRows, end - begin,
+      kernels::multiply_parallel({size - end, kGptqPanelRows, end - begin,
                                   kernels::Transposed::kYes, kernels::Transposed::kNo},
                                  {feedback.shares(begin) + end, size},
-                                 {errors.data(), kPanelRows}, {-1.0f, 1.0f},
-                                 {values.data() + end * kPanelRows, kPanelRows}, 1);
+                                 {errors.data(), kGptqPanelRows}, {-1.0f, 1.0f},
+                                 {values.data() + end * kGptqPanelRows, kGptqPanelRows}, 1);
     }
   }
 
@@ -226,7 +227,7 @@ class Rounding {
     weights.resize(costs.size());
     for (std::size_t row = 0; row < rows.count; ++row) {
       for (std::size_t i = 0; i < costs.size(); ++i) {
-        weights[i] = values[(place + i) * kPanelRows + row];
+        weights[i] = values[(place + i) * kGptqPanelRows + row];
       }
       const RowGrid& row_grid = grids_[rows.first + row];
       AffineGroup grid = fitted(weights, costs);
@@ -243,7 +244,7 @@ class Rounding {
   /// Codes of one input and what they miss; 0 beyond the last row.
   void take_codes(const float* values, Rows rows, std::size_t col, float* error) {
     const std::size_t groups = matrix_.num_groups();
-    std::fill(error, error + kPanelRows, 0.0f);
+    std::fill(error, error + kGptqPanelRows, 0.0f);
     for (std::size_t row = 0; row < rows.count; ++row) {
       const std::size_t at = (rows.first + row) * groups + col / options_.group_size;
       const float scale = matrix_.scales[at], zero = matrix_.zeros[at];

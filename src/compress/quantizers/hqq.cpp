@@ -40,7 +40,7 @@ using Words = std::uint32_t __attribute__((vector_size(64)));
 constexpr double kNorm = 0.7;            // p
 constexpr double kFirstPenalty = 10.0;   // β
 constexpr double kPenaltyGrowth = 1.01;  // κ
-constexpr int kMostSteps = 20;
+constexpr int kMostHqqSteps = 20;
 constexpr int kStepsFromStart = 2;
 constexpr float kLargestInverse = 2e4f;
 constexpr std::size_t kTogether = 8;  // groups; fewer would wait for their own sums
@@ -49,7 +49,7 @@ constexpr std::size_t kMostParts = kMostGroupSize / kLanes;
 /// Errors up to this size shrink to zero at every step: |e| − |e|^(p−1)/β > 0 exactly when
 /// |e| > β^(−1/(2−p)). A hair is taken off so that rounding never hides one that would not.
 float largest_error_without_shrink() {
-  const double penalty = kFirstPenalty * std::pow(kPenaltyGrowth, kMostSteps);
+  const double penalty = kFirstPenalty * std::pow(kPenaltyGrowth, kMostHqqSteps);
   return static_cast<float>(std::pow(penalty, -1.0 / (2.0 - kNorm)) * 0.999);
 }
 
@@ -71,7 +71,7 @@ struct Grid {
 float settled_zero(std::span<const float> weights, Grid grid, float max_code) {
   double penalty = kFirstPenalty;
   const float harmless = largest_error_without_shrink();
-  for (int step = 0; step < kMostSteps; ++step, penalty *= kPenaltyGrowth) {
+  for (int step = 0; step < kMostHqqSteps; ++step, penalty *= kPenaltyGrowth) {
     double sum = 0.0;
     float largest = 0.0f;
     for (const float weight : weights) {
@@ -210,7 +210,7 @@ TRINE_EVERY_WIDTH void quantize_eight(EightGroups& groups, float max_code, float
   // the zero has moved.
   const Eight harmless_steps = harmless * inverses;
   EightInts may_shrink = {};
-  const int most_steps = groups.start_zeros != nullptr ? kStepsFromStart : kMostSteps;
+  const int most_steps = groups.start_zeros != nullptr ? kStepsFromStart : kMostHqqSteps;
   for (int step = 0; step < most_steps; ++step) {
     const Eight moves = zeros > outermost ? zeros - outermost : outermost - zeros;
     may_shrink |= (moves > half ? moves : half) > harmless_steps;

@@ -15,24 +15,24 @@ QuantizerFactory make_gptq_compat;
 
 namespace {
 
-struct Row {
+struct QuantizerRow {
   std::string_view name;
   QuantizerFactory* make;
 };
 
 constexpr std::array kQuantizers = {
-    Row{"rtn", make_rtn},
-    Row{"hqq", make_hqq},
-    Row{"trine", make_trine},
-    Row{"gptq", make_gptq},
-    Row{"gptq-compat", make_gptq_compat},
+    QuantizerRow{"rtn", make_rtn},
+    QuantizerRow{"hqq", make_hqq},
+    QuantizerRow{"trine", make_trine},
+    QuantizerRow{"gptq", make_gptq},
+    QuantizerRow{"gptq-compat", make_gptq_compat},
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Quantizer>> quantizer_named(std::string_view name) {
   std::string known;
-  for (const Row& row : kQuantizers) {
+  for (const QuantizerRow& row : kQuantizers) {
     if (row.name == name) return row.make();
     known += (known.empty() ? "" : ", ") + std::string(row.name);
   }

@@ -13,7 +13,7 @@ namespace trine::eval::report {
 namespace {
 
 constexpr std::size_t kMostLines = 6;  ///< apart from the median: more cannot be told apart
-constexpr std::size_t kMostRows = 60;
+constexpr std::size_t kMostCurves = 60;
 
 /// Worst last error first.
 std::vector<const Curve*> sorted(const std::vector<Curve>& curves) {
@@ -61,7 +61,7 @@ std::string curve_json(const std::string& label, const Curve& curve) {
 
 std::string table(const std::vector<const Curve*>& curves) {
   std::string rows;
-  for (std::size_t i = 0; i < curves.size() && i < kMostRows; ++i) {
+  for (std::size_t i = 0; i < curves.size() && i < kMostCurves; ++i) {
     const Curve& curve = *curves[i];
     const double first = curve.relative_errors.front(), last = curve.relative_errors.back();
     const double change = first > 0.0 ? 100.0 * (last / first - 1.0) : 0.0;
@@ -81,7 +81,7 @@ std::string table(const std::vector<const Curve*>& curves) {
       "</th><th scope=\"col\">first error</th><th scope=\"col\" aria-sort=\"descending\">last "
       "error</th><th scope=\"col\">change</th></tr></thead>\n<tbody>\n{}</tbody>\n</table>\n"
       "</div>\n</details>\n",
-      std::min(curves.size(), kMostRows), curves.size(), rows);
+      std::min(curves.size(), kMostCurves), curves.size(), rows);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace trine::eval::report {
 namespace {
 
-constexpr std::size_t kMostRows = 60;
+constexpr std::size_t kMostMatrices = 60;
 
 /// What some column needs to be there.
 struct Known {
@@ -39,7 +39,7 @@ std::vector<const Matrix*> worst_of(const std::vector<Matrix>& matrices) {
   };
   std::stable_sort(worst.begin(), worst.end(),
                    [&](const Matrix* a, const Matrix* b) { return key(a) > key(b); });
-  if (worst.size() > kMostRows) worst.resize(kMostRows);
+  if (worst.size() > kMostMatrices) worst.resize(kMostMatrices);
   return worst;
 }
 

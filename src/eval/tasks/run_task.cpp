@@ -14,21 +14,22 @@ namespace {
 constexpr std::size_t kWrittenTogether = 16;
 
 /// The documents of one subject, or of a task without subjects.
-struct Subject {
+struct SubjectDocuments {
   std::string name{};
   std::vector<Document> documents{};
   std::vector<Document> examples{};
 };
 
 /// In the order in which subjects first appear.
-std::vector<Subject> split_subjects(const Task& task, std::vector<Document> documents,
-                                    std::vector<Document> examples) {
-  std::vector<Subject> subjects;
-  const auto place = [&](const Document& document, bool may_add) -> Subject* {
+std::vector<SubjectDocuments> split_subjects(const Task& task, std::vector<Document> documents,
+                                             std::vector<Document> examples) {
+  std::vector<SubjectDocuments> subjects;
+  const auto place = [&](const Document& document, bool may_add) -> SubjectDocuments* {
     std::string name(task.name);
     if (task.has_subjects) name += "_" + document.subject;
-    const auto found = std::find_if(subjects.begin(), subjects.end(),
-                                    [&](const Subject& other) { return other.name == name; });
+    const auto found =
+        std::find_if(subjects.begin(), subjects.end(),
+                     [&](const SubjectDocuments& other) { return other.name == name; });
     if (found != subjects.end()) return &*found;
     if (!may_add) return nullptr;
     subjects.push_back({.name = std::move(name)});
@@ -38,7 +39,7 @@ std::vector<Subject> split_subjects(const Task& task, std::vector<Document> docu
     place(document, true)->documents.push_back(std::move(document));
   }
   for (Document& example : examples) {
-    Subject* subject = place(example, false);
+    SubjectDocuments* subject = place(example, false);
     if (subject != nullptr) subject->examples.push_back(std::move(example));
   }
   return subjects;
@@ -47,7 +48,7 @@ std::vector<Subject> split_subjects(const Task& task, std::vector<Document> docu
 /// Answers the documents of one subject, some of which may be finished already.
 class SubjectRun {
  public:
-  SubjectRun(const Task& task, const Subject& subject, const TaskSettings& settings,
+  SubjectRun(const Task& task, const SubjectDocuments& subject, const TaskSettings& settings,
              AskedModel& model, FinishedDocuments& finished)
       : task_(task),
         subject_(subject),
@@ -189,7 +190,7 @@ class SubjectRun {
   }
 
   const Task& task_;
-  const Subject& subject_;
+  const SubjectDocuments& subject_;
   const TaskSettings& settings_;
   AskedModel& model_;
   FinishedDocuments& finished_;
@@ -226,16 +227,16 @@ Result<std::vector<TaskResult>> run_task(const Task& task, const TaskSettings& s
     TRINE_ASSIGN_OR_RETURN(examples,
                            read_documents(settings.data_directory, task, task.few_shot_split));
   }
-  const std::vector<Subject> subjects =
+  const std::vector<SubjectDocuments> subjects =
       split_subjects(task, std::move(documents), std::move(examples));
-  const auto size_of = [&](const Subject& subject) {
+  const auto size_of = [&](const SubjectDocuments& subject) {
     const std::size_t all = subject.documents.size();
     return settings.limit == 0 ? all : std::min(settings.limit, all);
   };
   std::size_t done = 0, total = 0;
-  for (const Subject& subject : subjects) total += size_of(subject);
+  for (const SubjectDocuments& subject : subjects) total += size_of(subject);
   std::vector<TaskResult> results;
-  for (const Subject& subject : subjects) {
+  for (const SubjectDocuments& subject : subjects) {
     SubjectRun run(task, subject, settings, model, finished);
     TRINE_ASSIGN_OR_RETURN(const auto scores, run.run(few_shot, size_of(subject), [&] {
       ++done;

@@ -9,7 +9,7 @@
 namespace trine::eval {
 namespace {
 
-std::string normalized(std::string_view text) {
+std::string lowered_without_punctuation(std::string_view text) {
   std::string lowered = lower(text);
   std::erase_if(lowered, [](char byte) {
     return (byte >= '!' && byte <= '/') || (byte >= ':' && byte <= '@') ||
@@ -32,10 +32,10 @@ Result<Document> read_triviaqa(const base::JsonFields& fields) {
 
 JudgeAnswer judge_triviaqa;
 std::vector<Judgement> judge_triviaqa(const Document& document, std::string_view text) {
-  const std::string answer = normalized(strip(text));
-  const bool is_right =
-      std::any_of(document.targets.begin(), document.targets.end(),
-                  [&](const std::string& target) { return normalized(target) == answer; });
+  const std::string answer = lowered_without_punctuation(strip(text));
+  const bool is_right = std::any_of(
+      document.targets.begin(), document.targets.end(),
+      [&](const std::string& target) { return lowered_without_punctuation(target) == answer; });
   return {{"remove_whitespace", is_right}};
 }
 

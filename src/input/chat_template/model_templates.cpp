@@ -1,6 +1,7 @@
 // Where a model's directory keeps its chat templates.
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/files.h"
 #include "input/chat_template/chat_template.h"
@@ -10,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
+constexpr std::size_t kMaxTemplateFileBytes = std::size_t{16} << 20;
 constexpr std::string_view kDefault = "default";
 using Templates = std::map<std::string, ChatTemplate, std::less<>>;
 
@@ -27,7 +28,8 @@ Status add_source(Templates& templates, std::string name, std::string_view sourc
 }
 
 Status add_file(Templates& templates, std::string name, const fs::path& path) {
-  TRINE_ASSIGN_OR_RETURN(const std::string source, base::read_text_file(path, kMaxFileBytes));
+  TRINE_ASSIGN_OR_RETURN(const std::string source,
+                         base::read_text_file(path, kMaxTemplateFileBytes));
   return add_source(templates, std::move(name), source, path.string());
 }
 
@@ -62,7 +64,8 @@ Status add_field(Templates& templates, const base::OrderedJson& config, const fs
 /// The object in a JSON file; an empty one when there is no such file.
 Result<base::OrderedJson> read_object(const fs::path& path) {
   if (!is_there(path)) return base::OrderedJson::object();
-  TRINE_ASSIGN_OR_RETURN(const std::string text, base::read_text_file(path, kMaxFileBytes));
+  TRINE_ASSIGN_OR_RETURN(const std::string text,
+                         base::read_text_file(path, kMaxTemplateFileBytes));
   TRINE_ASSIGN_OR_RETURN(base::OrderedJson json, base::parse_ordered_json(text, path.string()));
   if (!json.is_object()) {
     return fail(ErrorCode::kMalformed, "{}: expected a JSON object", path.string());

@@ -31,9 +31,6 @@ void add_weight(const Budget& budget, std::size_t& weight, const Value& value) {
   }
 }
 
-/// 2^63: doubles below it in size fit std::int64_t.
-constexpr double kTwoTo63 = 9223372036854775808.0;
-
 }  // namespace
 
 Value Object::attribute(Interpreter&, const std::string& name) {

@@ -16,6 +16,9 @@
 
 namespace trine::input::chat_template {
 
+/// 2^63: doubles below it in size fit std::int64_t.
+inline constexpr double kTwoTo63 = 9223372036854775808.0;
+
 class Value;
 class Interpreter;
 struct Call;

@@ -40,8 +40,6 @@ std::optional<double> as_real(const Value& value) {
   return std::nullopt;
 }
 
-constexpr double kTwoTo63 = 9223372036854775808.0;
-
 /// Rounds to `precision` digits behind the point, ties to even, from the exact binary value.
 double round_decimal(double value, int precision) {
   char text[512];

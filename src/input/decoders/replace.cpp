@@ -53,9 +53,9 @@ class ReplaceSink final : public TokenSink {
   std::string kept_;
 };
 
-class Replace final : public Decoder {
+class ReplaceDecoder final : public Decoder {
  public:
-  Replace(std::string pattern, std::string content)
+  ReplaceDecoder(std::string pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<ReplaceSink>(next, pattern_, content_);
@@ -80,7 +80,7 @@ class Replace final : public Decoder {
 }  // namespace
 
 std::unique_ptr<const Decoder> make_replace_decoder(std::string pattern, std::string content) {
-  return std::make_unique<Replace>(std::move(pattern), std::move(content));
+  return std::make_unique<ReplaceDecoder>(std::move(pattern), std::move(content));
 }
 
 Status read_replace_decoder(const JsonPart& part, Decoders& decoders) {

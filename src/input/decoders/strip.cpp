@@ -62,9 +62,9 @@ class StripSink final : public TokenSink {
   std::size_t kept_ = 0;    ///< copies of content_ seen last and not passed on
 };
 
-class Strip final : public Decoder {
+class StripDecoder final : public Decoder {
  public:
-  Strip(std::string content, std::size_t start, std::size_t stop)
+  StripDecoder(std::string content, std::size_t start, std::size_t stop)
       : content_(std::move(content)), start_(start), stop_(stop) {}
   std::unique_ptr<TokenSink> start(TokenSink& next) const override {
     return std::make_unique<StripSink>(next, content_, start_, stop_);
@@ -90,7 +90,7 @@ class Strip final : public Decoder {
 
 std::unique_ptr<const Decoder> make_strip_decoder(std::string content, std::size_t start,
                                                   std::size_t stop) {
-  return std::make_unique<Strip>(std::move(content), start, stop);
+  return std::make_unique<StripDecoder>(std::move(content), start, stop);
 }
 
 Status read_strip_decoder(const JsonPart& part, Decoders& decoders) {

@@ -21,7 +21,7 @@
 namespace trine::input {
 namespace {
 
-constexpr std::size_t kUnitBytes = 4;
+constexpr std::size_t kTrieUnitBytes = 4;
 constexpr std::size_t kMaxCharsmapBytes = std::size_t{16} << 20;  // T5's has 240 KB
 constexpr std::size_t kShortGraphemeBytes = 6;
 
@@ -48,7 +48,7 @@ std::optional<std::string> decode_base64(std::string_view text) {
 
 std::uint32_t read_unit(std::string_view bytes) {
   std::uint32_t unit = 0;
-  for (std::size_t i = kUnitBytes; i-- > 0;) {
+  for (std::size_t i = kTrieUnitBytes; i-- > 0;) {
     unit = (unit << 8) | static_cast<std::uint8_t>(bytes[i]);
   }
   return unit;
@@ -148,17 +148,17 @@ Status read_precompiled_normalizer(const JsonPart& part, Normalizers& normalizer
   TRINE_ASSIGN_OR_RETURN(const std::string_view text, field.string());
   if (text.empty()) return {};  // no rules
   const auto bytes = decode_base64(text.substr(0, 2 * kMaxCharsmapBytes));
-  if (!bytes || bytes->size() < kUnitBytes) return field.wrong("rules in base64");
+  if (!bytes || bytes->size() < kTrieUnitBytes) return field.wrong("rules in base64");
   const std::size_t trie_bytes = read_unit(*bytes);
-  if (trie_bytes > bytes->size() - kUnitBytes || bytes->size() > kMaxCharsmapBytes) {
+  if (trie_bytes > bytes->size() - kTrieUnitBytes || bytes->size() > kMaxCharsmapBytes) {
     return field.wrong(
         fmt::format("rules of at most {} bytes, with their trie", kMaxCharsmapBytes));
   }
-  std::vector<std::uint32_t> units(trie_bytes / kUnitBytes);
+  std::vector<std::uint32_t> units(trie_bytes / kTrieUnitBytes);
   for (std::size_t i = 0; i < units.size(); ++i) {
-    units[i] = read_unit(std::string_view(*bytes).substr((i + 1) * kUnitBytes));
+    units[i] = read_unit(std::string_view(*bytes).substr((i + 1) * kTrieUnitBytes));
   }
-  std::string replacements = bytes->substr(kUnitBytes + trie_bytes);
+  std::string replacements = bytes->substr(kTrieUnitBytes + trie_bytes);
   if (!is_valid_utf8(replacements)) return field.wrong("replacements in UTF-8");
   UErrorCode error = U_ZERO_ERROR;
   std::unique_ptr<const icu::BreakIterator> graphemes(

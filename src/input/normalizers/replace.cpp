@@ -8,9 +8,9 @@
 namespace trine::input {
 namespace {
 
-class Replace final : public Normalizer {
+class ReplaceNormalizer final : public Normalizer {
  public:
-  Replace(Regex regex, std::string_view content)
+  ReplaceNormalizer(Regex regex, std::string_view content)
       : regex_(std::move(regex)), content_(content) {}
 
   void normalize(std::string& text) const override {
@@ -37,7 +37,7 @@ Status read_replace_normalizer(const JsonPart& part, Normalizers& normalizers) {
   TRINE_ASSIGN_OR_RETURN(Regex regex, read_pattern(part));
   TRINE_ASSIGN_OR_RETURN(const JsonPart field, part.field("content"));
   TRINE_ASSIGN_OR_RETURN(const std::string_view content, field.string());
-  normalizers.push_back(std::make_unique<Replace>(std::move(regex), content));
+  normalizers.push_back(std::make_unique<ReplaceNormalizer>(std::move(regex), content));
   return {};
 }
 

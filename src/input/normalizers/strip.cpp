@@ -6,9 +6,9 @@
 namespace trine::input {
 namespace {
 
-class Strip final : public Normalizer {
+class StripNormalizer final : public Normalizer {
  public:
-  Strip(bool left, bool right) : left_(left), right_(right) {}
+  StripNormalizer(bool left, bool right) : left_(left), right_(right) {}
 
   void normalize(std::string& text) const override {
     std::size_t begin = 0;
@@ -41,7 +41,7 @@ Status read_strip_normalizer(const JsonPart& part, Normalizers& normalizers) {
   TRINE_ASSIGN_OR_RETURN(const bool left, left_field.boolean());
   TRINE_ASSIGN_OR_RETURN(const JsonPart right_field, part.field("strip_right"));
   TRINE_ASSIGN_OR_RETURN(const bool right, right_field.boolean());
-  normalizers.push_back(std::make_unique<Strip>(left, right));
+  normalizers.push_back(std::make_unique<StripNormalizer>(left, right));
   return {};
 }
 

@@ -11,7 +11,7 @@
 namespace trine::input {
 namespace {
 
-struct Piece {
+struct SplitPiece {
   std::size_t begin = 0;
   std::size_t end = 0;
   bool is_delimiter = false;
@@ -24,10 +24,10 @@ class Joiner {
       : behavior_(behavior), words_(words) {}
 
   /// `pieces` follow each other without gaps; delimiters may be empty.
-  void join(const std::vector<Piece>& pieces, std::size_t offset) {
+  void join(const std::vector<SplitPiece>& pieces, std::size_t offset) {
     Word word{offset, offset};
     bool after_delimiter = false;
-    for (const Piece& piece : pieces) {
+    for (const SplitPiece& piece : pieces) {
       if (!joins_before(piece.is_delimiter, after_delimiter)) {
         push(word);
         word.begin = offset + piece.begin;
@@ -67,7 +67,7 @@ class Split final : public PreTokenizer {
     std::vector<Word> words;
     words.reserve(list.words.size() + list.text.size() / 4);
     Joiner joiner(behavior_, words);
-    std::vector<Piece> pieces;
+    std::vector<SplitPiece> pieces;
     for (const Word& word : list.words) {
       const std::string_view text = list.view(word);
       lay_out(search.find_all(text), text.size(), pieces);
@@ -78,7 +78,7 @@ class Split final : public PreTokenizer {
 
  private:
   void lay_out(const std::vector<RegexMatch>& matches, std::size_t size,
-               std::vector<Piece>& pieces) const {
+               std::vector<SplitPiece>& pieces) const {
     pieces.clear();
     std::size_t done = 0;
     for (const RegexMatch& match : matches) {

@@ -15,7 +15,7 @@
 namespace trine::models {
 namespace {
 
-struct MoeSettings {
+struct DeepseekMoeSettings {
   std::size_t layers = 0;
   ExpertCounts counts{};
   std::size_t expert_width = 0, dense_width = 0;
@@ -35,8 +35,9 @@ struct MoeDefaults {
   std::int64_t shared_experts = 0, first_sparse = 0;
 };
 
-Result<MoeSettings> read_moe(const base::JsonFields& config, const MoeDefaults& defaults) {
-  MoeSettings settings;
+Result<DeepseekMoeSettings> read_moe(const base::JsonFields& config,
+                                     const MoeDefaults& defaults) {
+  DeepseekMoeSettings settings;
   TRINE_ASSIGN_OR_RETURN(settings.layers, read_num_layers(config));
   TRINE_ASSIGN_OR_RETURN(settings.counts,
                          read_expert_counts(config, settings.layers,
@@ -68,7 +69,7 @@ Result<MoeSettings> read_moe(const base::JsonFields& config, const MoeDefaults& 
 
 /// Groups of experts; both numbers must fit the number of experts.
 Status read_groups(const base::JsonFields& config, std::size_t groups_absent,
-                   std::size_t kept_absent, MoeSettings& settings) {
+                   std::size_t kept_absent, DeepseekMoeSettings& settings) {
   const std::size_t experts = settings.counts.num_experts;
   RouterSpec& router = settings.router;
   TRINE_ASSIGN_OR_RETURN(router.num_groups,
@@ -86,8 +87,8 @@ Status read_groups(const base::JsonFields& config, std::size_t groups_absent,
   return {};
 }
 
-void add_feed_forward(const ModelSpec& spec, const MoeSettings& settings, std::size_t index,
-                      LayerSpec& layer) {
+void add_feed_forward(const ModelSpec& spec, const DeepseekMoeSettings& settings,
+                      std::size_t index, LayerSpec& layer) {
   const std::string mlp = layer_prefix(index) + ".mlp";
   if (!settings.is_sparse(index)) {
     layer.dense = gated_mlp(mlp, spec.hidden_size, settings.dense_width, MatrixRole::kDense);
@@ -210,7 +211,7 @@ void mark_fp8(LayerSpec& layer) {
 Result<ModelSpec> parse_deepseek(const base::JsonFields& config) {
   TRINE_ASSIGN_OR_RETURN(ModelSpec spec,
                          read_decoder(config, "deepseek", {.num_key_value_heads = 32}));
-  TRINE_ASSIGN_OR_RETURN(const MoeSettings settings, read_moe(config, {}));
+  TRINE_ASSIGN_OR_RETURN(const DeepseekMoeSettings settings, read_moe(config, {}));
   TRINE_ASSIGN_OR_RETURN(const bool has_bias, config.boolean_or("attention_bias", false));
   for (std::size_t index = 0; index < settings.layers; ++index) {
     LayerSpec layer = decoder_layer(spec, index);
@@ -229,7 +230,7 @@ Result<ModelSpec> parse_deepseek(const base::JsonFields& config) {
 Result<ModelSpec> parse_deepseek_v2(const base::JsonFields& config) {
   TRINE_ASSIGN_OR_RETURN(ModelSpec spec, read_decoder(config, "deepseek_v2", {.head_dim = 2}));
   TRINE_ASSIGN_OR_RETURN(const LatentSettings latent, read_latent(config, spec));
-  TRINE_ASSIGN_OR_RETURN(MoeSettings settings,
+  TRINE_ASSIGN_OR_RETURN(DeepseekMoeSettings settings,
                          read_moe(config, {.expert_width = 1407, .shared_experts = 2}));
   TRINE_ASSIGN_OR_RETURN(const double factor,
                          config.number_or("routed_scaling_factor", 0.0, 1e6, 1.0));
@@ -258,11 +259,11 @@ Result<ModelSpec> parse_deepseek_v3(const base::JsonFields& config) {
       read_decoder(config, "deepseek_v3", {.head_dim = 2, .max_position_embeddings = 4096}));
   TRINE_ASSIGN_OR_RETURN(const LatentSettings latent, read_latent(config, spec));
   TRINE_ASSIGN_OR_RETURN(spec.rope.is_interleaved, config.boolean_or("rope_interleave", true));
-  TRINE_ASSIGN_OR_RETURN(MoeSettings settings, read_moe(config, {.num_experts = 256,
-                                                                 .experts_per_token = 8,
-                                                                 .expert_width = 2048,
-                                                                 .shared_experts = 1,
-                                                                 .first_sparse = 3}));
+  TRINE_ASSIGN_OR_RETURN(DeepseekMoeSettings settings, read_moe(config, {.num_experts = 256,
+                                                                         .experts_per_token = 8,
+                                                                         .expert_width = 2048,
+                                                                         .shared_experts = 1,
+                                                                         .first_sparse = 3}));
   RouterSpec& router = settings.router;
   router.rule = RoutingRule::kSigmoidBiased;
   router.group_score = GroupScore::kTopTwoSum;

@@ -12,7 +12,7 @@ namespace trine::models {
 namespace {
 
 /// Sizes and switches both share.
-struct MoeSettings {
+struct QwenMoeSettings {
   std::size_t layers = 0;
   ExpertCounts counts{};
   std::size_t expert_width = 0;
@@ -29,9 +29,10 @@ struct MoeSettings {
   }
 };
 
-Result<MoeSettings> read_settings(const base::JsonFields& config, const ExpertFields& fields,
-                                  std::size_t width_absent, std::size_t dense_absent) {
-  MoeSettings settings;
+Result<QwenMoeSettings> read_settings(const base::JsonFields& config,
+                                      const ExpertFields& fields, std::size_t width_absent,
+                                      std::size_t dense_absent) {
+  QwenMoeSettings settings;
   TRINE_ASSIGN_OR_RETURN(settings.layers, read_num_layers(config));
   TRINE_ASSIGN_OR_RETURN(settings.counts, read_expert_counts(config, settings.layers, fields));
   TRINE_ASSIGN_OR_RETURN(settings.expert_width, read_size_or(config, "moe_intermediate_size",
@@ -45,7 +46,8 @@ Result<MoeSettings> read_settings(const base::JsonFields& config, const ExpertFi
   return settings;
 }
 
-LayerSpec build_layer(const ModelSpec& spec, const MoeSettings& settings, std::size_t index) {
+LayerSpec build_layer(const ModelSpec& spec, const QwenMoeSettings& settings,
+                      std::size_t index) {
   LayerSpec layer = decoder_layer(spec, index);
   layer.attention.sliding_window = settings.windows[index];
   const std::string mlp = layer_prefix(index) + ".mlp";
@@ -62,7 +64,8 @@ LayerSpec build_layer(const ModelSpec& spec, const MoeSettings& settings, std::s
 
 /// Which layers have a window. Without layer_types Qwen3-MoE means all of them; code for Qwen2-MoE
 /// disagrees with itself (layers before or from max_window_layers on), so nothing is guessed.
-Status read_moe_windows(const base::JsonFields& config, bool all_slide, MoeSettings& settings) {
+Status read_moe_windows(const base::JsonFields& config, bool all_slide,
+                        QwenMoeSettings& settings) {
   TRINE_ASSIGN_OR_RETURN(const bool slides, config.boolean_or("use_sliding_window", false));
   settings.windows.assign(settings.layers, std::nullopt);
   if (!slides) return {};
@@ -83,7 +86,7 @@ Result<ModelSpec> parse_qwen2_moe(const base::JsonFields& config) {
                                                       {.num_key_value_heads = 16,
                                                        .max_position_embeddings = 32768}));
   TRINE_ASSIGN_OR_RETURN(
-      MoeSettings settings,
+      QwenMoeSettings settings,
       read_settings(config, {.num_experts_absent = 60, .experts_per_token_absent = 4}, 1408,
                     5632));
   TRINE_RETURN_IF_ERROR(read_moe_windows(config, false, settings));
@@ -116,7 +119,7 @@ Result<ModelSpec> parse_qwen3_moe(const base::JsonFields& config) {
                                                       {.num_key_value_heads = 4,
                                                        .max_position_embeddings = 32768}));
   TRINE_ASSIGN_OR_RETURN(
-      MoeSettings settings,
+      QwenMoeSettings settings,
       read_settings(
           config,
           {.num_experts = config.has("num_experts") ? "num_experts" : "num_local_experts",

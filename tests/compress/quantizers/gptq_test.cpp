@@ -16,7 +16,8 @@
 namespace trine::compress {
 namespace {
 
-constexpr std::size_t kRows = 70, kCols = 150;  // two panels of rows, a short last group
+constexpr std::size_t kGptqRows = 70,
+                      kGptqCols = 150;  // two panels of rows, a short last group
 
 using testing_support::correlated;
 using testing_support::Moments;
@@ -26,7 +27,7 @@ QuantizedMatrix quantized(const char* name, const std::vector<float>& weights,
                           const Moments& moments, QuantizerOptions options) {
   options.moments = moments.view();
   auto matrix = quantizer_named(name).value()->quantize(
-      {weights.size() / kCols, kCols, weights}, options);
+      {weights.size() / kGptqCols, kGptqCols, weights}, options);
   EXPECT_TRUE(matrix) << matrix.error().message;
   return std::move(*matrix);
 }
@@ -70,34 +71,36 @@ class GptqWidths : public testing::TestWithParam<std::tuple<int, int>> {};
 TEST_P(GptqWidths, EveryCodeIsTheNearestToTheUpdatedWeight) {
   const auto [bits, metadata_bits] = GetParam();
   constexpr std::size_t kGroup = 32;
-  const auto weights = testing_support::random_normal(kRows * kCols, 3, 0.1);
-  const Moments moments = correlated(kCols, kCols);
+  const auto weights = testing_support::random_normal(kGptqRows * kGptqCols, 3, 0.1);
+  const Moments moments = correlated(kGptqCols, kGptqCols);
   const QuantizedMatrix matrix =
       quantized("gptq", weights, moments,
                 {.bits = bits, .group_size = kGroup, .metadata_bits = metadata_bits});
   std::vector<double> inverse(moments.blocks.begin(), moments.blocks.end());
   double mean = 0.0;
   for (const float value : moments.diagonal) mean += value;
-  for (std::size_t i = 0; i < kCols; ++i) inverse[i * kCols + i] += 0.01 * mean / kCols;
-  inverse = inverted(std::move(inverse), kCols);
+  for (std::size_t i = 0; i < kGptqCols; ++i)
+    inverse[i * kGptqCols + i] += 0.01 * mean / kGptqCols;
+  inverse = inverted(std::move(inverse), kGptqCols);
   std::vector<double> updated(weights.begin(), weights.end());
   const double most = std::ldexp(1.0, bits) - 1.0;
-  for (const std::uint32_t col : largest_first(moments.blocks, kCols, kGroup)) {
-    const double pivot = inverse[col * kCols + col];
-    for (std::size_t row = 0; row < kRows; ++row) {
+  for (const std::uint32_t col : largest_first(moments.blocks, kGptqCols, kGroup)) {
+    const double pivot = inverse[col * kGptqCols + col];
+    for (std::size_t row = 0; row < kGptqRows; ++row) {
       const std::size_t group = row * matrix.num_groups() + col / kGroup;
       const double scale = matrix.scales[group], zero = matrix.zeros[group];
-      const double code = matrix.codes[row * kCols + col];
-      const double wanted = std::clamp(updated[row * kCols + col] / scale + zero, 0.0, most);
+      const double code = matrix.codes[row * kGptqCols + col];
+      const double wanted =
+          std::clamp(updated[row * kGptqCols + col] / scale + zero, 0.0, most);
       // fp32 sums over 150 inputs of a few steps each: below 150 · 2^-24 · 2^8 steps.
       EXPECT_LE(std::abs(wanted - code), 0.5 + 3e-3) << row << ", " << col;
-      const double error = updated[row * kCols + col] - (code - zero) * scale;
-      for (std::size_t later = 0; later < kCols; ++later) {
-        updated[row * kCols + later] -= error * inverse[col * kCols + later] / pivot;
+      const double error = updated[row * kGptqCols + col] - (code - zero) * scale;
+      for (std::size_t later = 0; later < kGptqCols; ++later) {
+        updated[row * kGptqCols + later] -= error * inverse[col * kGptqCols + later] / pivot;
       }
     }
-    eliminate(inverse, kCols, col);
-    inverse[col * kCols + col] = 1.0;  // gone; never read again but as its own pivot
+    eliminate(inverse, kGptqCols, col);
+    inverse[col * kGptqCols + col] = 1.0;  // gone; never read again but as its own pivot
   }
 }
 
@@ -105,15 +108,15 @@ INSTANTIATE_TEST_SUITE_P(All, GptqWidths,
                          testing::Combine(testing::Values(2, 3, 4, 8), testing::Values(16, 8)));
 
 TEST(Gptq, CorrelatedInputsLoseLessThanWithLeastSquares) {
-  const auto weights = testing_support::random_normal(kRows * kCols, 3, 0.1);
-  const MatrixView view{kRows, kCols, weights};
-  for (const std::size_t block_size : {kCols, std::size_t{64}}) {
-    const Moments moments = correlated(kCols, block_size);
+  const auto weights = testing_support::random_normal(kGptqRows * kGptqCols, 3, 0.1);
+  const MatrixView view{kGptqRows, kGptqCols, weights};
+  for (const std::size_t block_size : {kGptqCols, std::size_t{64}}) {
+    const Moments moments = correlated(kGptqCols, block_size);
     for (const int bits : {2, 3, 4}) {
       const auto error = [&](const char* name) {
         auto rest = dequantized(quantized(name, weights, moments, {.bits = bits}), 1);
         for (std::size_t i = 0; i < rest.size(); ++i) rest[i] = weights[i] - rest[i];
-        const MatrixView errors{kRows, kCols, rest};
+        const MatrixView errors{kGptqRows, kGptqCols, rest};
         return inner_product(errors, errors, moments.view(), 1) /
                inner_product(view, view, moments.view(), 1);
       };
@@ -124,13 +127,15 @@ TEST(Gptq, CorrelatedInputsLoseLessThanWithLeastSquares) {
 }
 
 TEST(Gptq, InputsWithoutCorrelationTakeTheNearestCodes) {
-  const auto weights = testing_support::random_normal(kRows * kCols, 5, 0.1);
+  const auto weights = testing_support::random_normal(kGptqRows * kGptqCols, 5, 0.1);
   for (const char* name : {"gptq", "gptq-compat"}) {
-    const QuantizedMatrix matrix = quantized(name, weights, uncorrelated(kCols), {.bits = 3});
+    const QuantizedMatrix matrix =
+        quantized(name, weights, uncorrelated(kGptqCols), {.bits = 3});
     const auto restored = dequantized(matrix, 1);
     for (std::size_t i = 0; i < weights.size(); ++i) {
-      const float scale = matrix.scales[i / kCols * matrix.num_groups() + i % kCols / 64];
-      const float zero = matrix.zeros[i / kCols * matrix.num_groups() + i % kCols / 64];
+      const float scale =
+          matrix.scales[i / kGptqCols * matrix.num_groups() + i % kGptqCols / 64];
+      const float zero = matrix.zeros[i / kGptqCols * matrix.num_groups() + i % kGptqCols / 64];
       const float wanted = std::clamp(std::nearbyint(weights[i] / scale + zero), 0.0f, 7.0f);
       EXPECT_LE(std::abs(weights[i] - restored[i]),
                 std::abs(weights[i] - (wanted - zero) * scale) + 1e-5f * scale);
@@ -162,8 +167,8 @@ TEST(Gptq, CompatHasNoFeedbackWithinABlockUpToThreeBits) {
 }
 
 TEST(Gptq, ResultsDoNotDependOnThreads) {
-  const auto weights = testing_support::random_normal(kRows * kCols, 5, 0.1);
-  const Moments moments = correlated(kCols, 64);
+  const auto weights = testing_support::random_normal(kGptqRows * kGptqCols, 5, 0.1);
+  const Moments moments = correlated(kGptqCols, 64);
   const auto one = quantized("gptq", weights, moments, {.bits = 3, .threads = 1});
   const auto three = quantized("gptq", weights, moments, {.bits = 3, .threads = 3});
   EXPECT_EQ(one.codes, three.codes);
@@ -181,17 +186,17 @@ TEST(Gptq, WantsProductsOfInputs) {
 }
 
 TEST(ErrorFeedback, CostsNeverExceedTheInputsOwnSize) {
-  const Moments moments = correlated(kCols, kCols);
-  const ErrorFeedback feedback(moments.blocks, natural_order(kCols), 0.01);
+  const Moments moments = correlated(kGptqCols, kGptqCols);
+  const ErrorFeedback feedback(moments.blocks, natural_order(kGptqCols), 0.01);
   double mean = 0.0;
-  for (const float value : moments.diagonal) mean += value / kCols;
-  for (std::size_t i = 0; i < kCols; ++i) {
+  for (const float value : moments.diagonal) mean += value / kGptqCols;
+  for (std::size_t i = 0; i < kGptqCols; ++i) {
     EXPECT_LE(feedback.cost(i), (moments.diagonal[i] + 0.01 * mean) * 1.0001);
     EXPECT_GT(feedback.cost(i), 0.0f);
   }
   // The last input has nobody behind it: its cost is what no other input explains… of itself.
-  EXPECT_NEAR(feedback.cost(kCols - 1), moments.diagonal[kCols - 1] + 0.01 * mean,
-              1e-3 * moments.diagonal[kCols - 1]);
+  EXPECT_NEAR(feedback.cost(kGptqCols - 1), moments.diagonal[kGptqCols - 1] + 0.01 * mean,
+              1e-3 * moments.diagonal[kGptqCols - 1]);
 }
 
 TEST(ErrorFeedback, InputsThatAreAlwaysEqualAreDampedApart) {

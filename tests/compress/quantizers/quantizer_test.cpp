@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -13,7 +14,7 @@
 namespace trine::compress {
 namespace {
 
-constexpr std::array kBits = {2, 3, 4, 5, 6, 8};
+constexpr std::array kEveryBits = {2, 3, 4, 5, 6, 8};
 
 struct Restored {
   QuantizedMatrix matrix;
@@ -60,7 +61,7 @@ TEST_P(AnyQuantizer, FlatGroupsAreExact) {
 TEST_P(AnyQuantizer, TwoPlateausAreKeptToTheRoundingOfTheScale) {
   std::vector<float> values(64, -0.25f);
   std::fill(values.begin() + 20, values.end(), 0.5f);
-  for (const int bits : kBits) {
+  for (const int bits : kEveryBits) {
     const auto restored = quantize(GetParam(), values, 1, {.bits = bits});
     for (std::size_t i = 0; i < values.size(); ++i) {
       // Scale and zero are rounded to 11 bits: at most 2^-11 of the range each, in either place.
@@ -71,7 +72,7 @@ TEST_P(AnyQuantizer, TwoPlateausAreKeptToTheRoundingOfTheScale) {
 
 TEST_P(AnyQuantizer, NoWeightInsideTheGridMovesByMoreThanHalfAStep) {
   const auto values = testing_support::random_normal(64 * 8, 3, 0.02);
-  for (const int bits : kBits) {
+  for (const int bits : kEveryBits) {
     const auto restored = quantize(GetParam(), values, 4, {.bits = bits});
     const double max_code = (1 << bits) - 1;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -93,7 +94,7 @@ TEST_P(AnyQuantizer, MoreBitsAreNeverWorse) {
   const auto values = testing_support::random_normal(128 * 64, 5, 0.02);
   for (const std::size_t group_size : {32u, 64u, 128u}) {
     double last = 1e9;
-    for (const int bits : kBits) {
+    for (const int bits : kEveryBits) {
       const auto restored =
           quantize(GetParam(), values, 64, {.bits = bits, .group_size = group_size});
       const double error = relative_error(values, restored.values);
@@ -142,7 +143,7 @@ TEST_P(AnyQuantizer, MetadataAreFp16AndUsable) {
     values[64 + i] = 1e-7f * static_cast<float>(i % 3);  // nearly nothing
     values[128 + i] = i == 7 ? 30000.0f : 0.0f;          // close to the largest weight
   }
-  for (const int bits : kBits) {
+  for (const int bits : kEveryBits) {
     const auto restored = quantize(GetParam(), values, 1, {.bits = bits});
     for (std::size_t i = 0; i < restored.matrix.scales.size(); ++i) {
       const float scale = restored.matrix.scales[i];

@@ -18,8 +18,9 @@
 namespace trine::compress {
 namespace {
 
-constexpr int kBits[] = {2, 3, 4, 5, 6, 8};
-constexpr std::size_t kRows = 3, kCols = 150;  // two whole groups of 64 and a short one
+constexpr int kShapeBits[] = {2, 3, 4, 5, 6, 8};
+constexpr std::size_t kShapeRows = 3,
+                      kShapeCols = 150;  // two whole groups of 64 and a short one
 
 struct Shape {
   const char* name;
@@ -30,12 +31,12 @@ std::vector<Shape> shapes() {
   std::vector<Shape> all;
   const auto add = [&](const char* name, auto weight) {
     Shape shape{name, {}};
-    for (std::size_t at = 0; at < kRows * kCols; ++at) {
-      shape.weights.push_back(weight(at / kCols, at % kCols));
+    for (std::size_t at = 0; at < kShapeRows * kShapeCols; ++at) {
+      shape.weights.push_back(weight(at / kShapeCols, at % kShapeCols));
     }
     all.push_back(std::move(shape));
   };
-  const auto normal = testing_support::random_normal(kRows * kCols, 1, 0.1);
+  const auto normal = testing_support::random_normal(kShapeRows * kShapeCols, 1, 0.1);
   add("zeros", [](std::size_t, std::size_t) { return 0.0f; });
   add("flat",
       [](std::size_t row, std::size_t) { return 0.5f - 0.375f * static_cast<float>(row); });
@@ -43,11 +44,12 @@ std::vector<Shape> shapes() {
   add("ramp",
       [](std::size_t, std::size_t col) { return static_cast<float>(col % 64) / 64 - 0.3f; });
   add("outlier", [&](std::size_t row, std::size_t col) {
-    return col == 70 ? 2.0f : normal[row * kCols + col];
+    return col == 70 ? 2.0f : normal[row * kShapeCols + col];
   });
-  add("normal", [&](std::size_t row, std::size_t col) { return normal[row * kCols + col]; });
+  add("normal",
+      [&](std::size_t row, std::size_t col) { return normal[row * kShapeCols + col]; });
   add("zero group", [&](std::size_t row, std::size_t col) {
-    return col < 64 ? 0.0f : normal[row * kCols + col];
+    return col < 64 ? 0.0f : normal[row * kShapeCols + col];
   });
   return all;
 }
@@ -55,7 +57,8 @@ std::vector<Shape> shapes() {
 class EveryQuantizer : public testing::TestWithParam<std::tuple<const char*, int>> {
  protected:
   [[nodiscard]] static QuantizedMatrix quantize(const std::vector<float>& weights, int bits,
-                                                std::size_t rows = kRows, int threads = 1) {
+                                                std::size_t rows = kShapeRows,
+                                                int threads = 1) {
     const auto& [name, metadata_bits] = GetParam();
     const std::size_t cols = weights.size() / rows;
     // Without correlations error feedback has nobody to feed back to.
@@ -84,14 +87,14 @@ class EveryQuantizer : public testing::TestWithParam<std::tuple<const char*, int
 
 TEST_P(EveryQuantizer, StoredBytesGiveTheSameNumbers) {
   for (const Shape& shape : shapes()) {
-    for (const int bits : kBits) {
+    for (const int bits : kShapeBits) {
       SCOPED_TRACE(testing::Message() << shape.name << ", " << bits << " bits");
       const QuantizedMatrix matrix = quantize(shape.weights, bits);
       const auto blocks = kernels::pack(matrix, 1);
-      const PackedLayout layout{kRows, kCols, bits, 64, matrix.metadata_bits};
+      const PackedLayout layout{kShapeRows, kShapeCols, bits, 64, matrix.metadata_bits};
       EXPECT_EQ(kernels::dequantize({layout, blocks}), dequantized(matrix, 1));
       for (const float scale : matrix.scales) EXPECT_GT(scale, 0.0f);
-      EXPECT_EQ(matrix.scale_steps.size(), has_bytes() ? kRows : 0u);
+      EXPECT_EQ(matrix.scale_steps.size(), has_bytes() ? kShapeRows : 0u);
       for (const auto* steps : {&matrix.scale_steps, &matrix.zero_steps}) {
         for (const float step : *steps) {
           EXPECT_GE(step, 0.0f);
@@ -106,11 +109,11 @@ TEST_P(EveryQuantizer, CodesAreTheNearestOnTheStoredGrid) {
   // HQQ as published takes its codes before the grid is rounded to fp16.
   const bool codes_come_first = std::string(std::get<0>(GetParam())) == "hqq" && !has_bytes();
   for (const Shape& shape : shapes()) {
-    for (const int bits : kBits) {
+    for (const int bits : kShapeBits) {
       const QuantizedMatrix matrix = quantize(shape.weights, bits);
       const auto restored = dequantized(matrix, 1);
       for (std::size_t i = 0; i < restored.size(); ++i) {
-        const std::size_t group = i / kCols * matrix.num_groups() + i % kCols / 64;
+        const std::size_t group = i / kShapeCols * matrix.num_groups() + i % kShapeCols / 64;
         const double scale = matrix.scales[group], zero = matrix.zeros[group];
         const double wanted = std::clamp(std::nearbyint(shape.weights[i] / scale + zero), 0.0,
                                          std::ldexp(1.0, bits) - 1.0);
@@ -150,7 +153,7 @@ double most_error(const std::string& shape, int bits, bool has_bytes) {
 
 TEST_P(EveryQuantizer, ErrorsAreThoseOfTheShape) {
   for (const Shape& shape : shapes()) {
-    for (const int bits : kBits) {
+    for (const int bits : kShapeBits) {
       const double error = relative_error(shape.weights, quantize(shape.weights, bits));
       EXPECT_LT(error, most_error(shape.name, bits, has_bytes()))
           << shape.name << ", " << bits << " bits";
@@ -163,7 +166,7 @@ TEST_P(EveryQuantizer, MoreBitsAreNeverWorse) {
     const std::string name = shape.name;
     if (name == "zeros" || name == "flat") continue;  // one code is enough
     double last = 1e9;
-    for (const int bits : kBits) {
+    for (const int bits : kShapeBits) {
       const double error = relative_error(shape.weights, quantize(shape.weights, bits));
       // Two plateaus need two codes and the ramp's 64 values six bits: with more, what is left is
       // the rounding of the metadata.
@@ -175,9 +178,9 @@ TEST_P(EveryQuantizer, MoreBitsAreNeverWorse) {
 }
 
 TEST_P(EveryQuantizer, AGroupOfZerosCostsItsRowNothing) {
-  auto weights = testing_support::random_normal(kRows * 192, 5, 0.02);
+  auto weights = testing_support::random_normal(kShapeRows * 192, 5, 0.02);
   const auto without = quantize(weights, 4);
-  for (std::size_t row = 0; row < kRows; ++row) {
+  for (std::size_t row = 0; row < kShapeRows; ++row) {
     std::fill_n(weights.begin() + static_cast<std::ptrdiff_t>(row * 192), 64, 0.0f);
   }
   const auto with = quantize(weights, 4);
@@ -195,13 +198,13 @@ TEST_P(EveryQuantizer, AGroupOfZerosCostsItsRowNothing) {
 }
 
 TEST_P(EveryQuantizer, AFlatGroupIsKeptAndCostsItsRowNothing) {
-  for (const int bits : kBits) {
+  for (const int bits : kShapeBits) {
     for (const float value : {0.05f, -0.02f, 0.003f, 0.0f}) {
       SCOPED_TRACE(testing::Message() << value << ", " << bits << " bits");
       // All grids of a row are alike and their zeros far from the middle of the codes, so that
       // nothing changes for them unless the flat group takes more than its share.
       std::vector<float> weights;
-      for (std::size_t i = 0; i < kRows * 192; ++i) {
+      for (std::size_t i = 0; i < kShapeRows * 192; ++i) {
         weights.push_back((static_cast<float>(i * 29 % 64) - 20.0f) / 500.0f);
       }
       const auto without = dequantized(quantize(weights, bits), 1);
@@ -233,7 +236,7 @@ TEST_P(EveryQuantizer, AFlatGroupIsKeptAndCostsItsRowNothing) {
 
 TEST_P(EveryQuantizer, ScalingByAPowerOfTwoScalesTheResult) {
   // Large enough that fp16 steps are normal numbers, small enough for HQQ's shrink not to fire.
-  const auto weights = testing_support::random_normal(kRows * kCols, 8, 0.1);
+  const auto weights = testing_support::random_normal(kShapeRows * kShapeCols, 8, 0.1);
   auto larger = weights;
   for (float& weight : larger) weight *= 4.0f;
   const auto small = quantize(weights, 4), large = quantize(larger, 4);
@@ -269,7 +272,7 @@ TEST_P(EveryQuantizer, ResultDoesNotDependOnThreads) {
 TEST_P(EveryQuantizer, ZerosNextToTheMiddleOfTheCodesCanBeStored) {
   // Nearly symmetric rows of one group: their zeros miss the middle by less than fp32 resolves
   // in steps of a 127th of that.
-  for (const int bits : kBits) {
+  for (const int bits : kShapeBits) {
     for (const float shift : {0.0f, 1e-8f, 1e-7f, 1e-6f, 1e-5f, 1e-4f, 1e-3f}) {
       std::vector<float> weights;
       for (std::size_t i = 0; i < 64; ++i) {
@@ -285,7 +288,7 @@ TEST_P(EveryQuantizer, ZerosNextToTheMiddleOfTheCodesCanBeStored) {
 }
 
 TEST(RowGrid, EveryZeroNearTheMiddleFitsItsByte) {
-  for (const int bits : kBits) {
+  for (const int bits : kShapeBits) {
     const float middle = kernels::middle_code(bits);
     for (float distance = 1e-7f; distance < 0.1f; distance *= 1.003f) {
       for (const float zero : {middle + distance, middle - distance}) {

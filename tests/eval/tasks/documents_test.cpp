@@ -6,16 +6,17 @@
 #include <algorithm>
 
 #include "support/expect_error.h"
+#include "support/tasks.h"
 #include "support/temporary_directory.h"
 
 namespace trine::eval {
 namespace {
 
+using testing_support::task_named;
+
 using testing_support::expect_error;
 using testing_support::TemporaryDirectory;
 using Texts = std::vector<std::string>;
-
-const Task& task_named(std::string_view name) { return *find_task(name).value(); }
 
 /// JSON written over several lines here is one line there.
 std::string on_one_line(std::string_view json) {

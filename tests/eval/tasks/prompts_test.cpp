@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "support/expect_error.h"
+#include "support/tasks.h"
 
 namespace trine::eval {
 namespace {
 
 using testing_support::expect_error;
-
-const Task& task_named(std::string_view name) { return *find_task(name).value(); }
+using testing_support::task_named;
 
 /// "Q<i>" with the answers "a<i>" (right) and "b<i>".
 std::vector<Document> numbered(std::size_t count) {

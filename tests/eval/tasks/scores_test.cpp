@@ -5,10 +5,12 @@
 
 #include <cmath>
 
+#include "support/tasks.h"
+
 namespace trine::eval {
 namespace {
 
-const Task& task_named(std::string_view name) { return *find_task(name).value(); }
+using testing_support::task_named;
 
 double score_of(const std::vector<DocumentScore>& scores, std::string_view metric) {
   for (const DocumentScore& score : scores) {
