@@ -5,9 +5,9 @@
 namespace trine::cli {
 namespace {
 
-constexpr double kGiga = 1e9, kMega = 1e6;
+constexpr double kGigabyte = 1e9, kMegabyte = 1e6;
 
-Json to_json(const std::vector<LayerExpert>& experts) {
+Json experts_json(const std::vector<LayerExpert>& experts) {
   Json list = Json::array();
   for (const LayerExpert& expert : experts) {
     list.push_back(
@@ -16,7 +16,7 @@ Json to_json(const std::vector<LayerExpert>& experts) {
   return list;
 }
 
-Json to_json(const LayerFigures& figures) {
+Json figures_json(const LayerFigures& figures) {
   return {{"seconds", figures.seconds},
           {"active_bytes", figures.active_bytes},
           {"bytes_per_second", figures.bytes_per_second},
@@ -25,26 +25,26 @@ Json to_json(const LayerFigures& figures) {
            {figures.read_share_first_quartile, figures.read_share_third_quartile}}};
 }
 
-Json to_json(const LayerRow& row) {
+Json layer_row_json(const LayerRow& row) {
   return {{"batch", row.batch},
           {"threads", row.threads},
           {"steps", row.steps},
           {"read_bandwidth_bytes_per_second", row.read_bandwidth},
-          {"mixed", to_json(row.mixed)},
-          {"uniform", to_json(row.uniform)},
+          {"mixed", figures_json(row.mixed)},
+          {"uniform", figures_json(row.uniform)},
           {"time_per_byte_ratio", row.time_per_byte},
           {"time_per_byte_ratio_quartiles",
            {row.time_per_byte_first_quartile, row.time_per_byte_third_quartile}}};
 }
 
 /// Mixed bytes over uniform bytes, less one.
-double difference(const LayerReport& report) {
+double difference_of(const LayerReport& report) {
   return static_cast<double>(report.mixed_bytes) / static_cast<double>(report.uniform_bytes) -
          1.0;
 }
 
 /// "2/64 4/0 …": bits and rank of each.
-std::string describe(const std::vector<LayerExpert>& experts) {
+std::string experts_text(const std::vector<LayerExpert>& experts) {
   constexpr std::size_t kMostShown = 8;
   std::string text;
   for (std::size_t i = 0; i < std::min(experts.size(), kMostShown); ++i) {
@@ -53,12 +53,13 @@ std::string describe(const std::vector<LayerExpert>& experts) {
   return text + (experts.size() > kMostShown ? " …" : "");
 }
 
-std::string line(std::string_view layer, const LayerRow& row, const LayerFigures& figures,
-                 const std::string& ratio) {
+std::string layer_line(std::string_view layer, const LayerRow& row, const LayerFigures& figures,
+                       const std::string& ratio) {
   return fmt::format(
       "{:<7} {:>5} {:>7} {:>9.3f} {:>8.1f} {:>6.1f} {:>6.1f} {:>7.1f} {:>13} {:>9}\n", layer,
-      row.batch, row.threads, 1e3 * figures.seconds, figures.active_bytes / kMega,
-      figures.bytes_per_second / kGiga, row.read_bandwidth / kGiga, 100.0 * figures.read_share,
+      row.batch, row.threads, 1e3 * figures.seconds, figures.active_bytes / kMegabyte,
+      figures.bytes_per_second / kGigabyte, row.read_bandwidth / kGigabyte,
+      100.0 * figures.read_share,
       fmt::format("{:.1f} to {:.1f}", 100.0 * figures.read_share_first_quartile,
                   100.0 * figures.read_share_third_quartile),
       ratio);
@@ -68,7 +69,7 @@ std::string line(std::string_view layer, const LayerRow& row, const LayerFigures
 
 Json to_json(const LayerReport& report, const LayerBenchOptions& options) {
   Json rows = Json::array();
-  for (const LayerRow& row : report.rows) rows.push_back(to_json(row));
+  for (const LayerRow& row : report.rows) rows.push_back(layer_row_json(row));
   return {{"isa", report.isa},
           {"threads", report.threads},
           {"hidden_size", options.hidden_size},
@@ -78,11 +79,11 @@ Json to_json(const LayerReport& report, const LayerBenchOptions& options) {
           {"group_size", options.group_size},
           {"metadata_bits", options.metadata_bits},
           {"activation_bits", options.activation_bits},
-          {"mixed_experts", to_json(report.mixed)},
-          {"uniform_experts", to_json(report.uniform)},
+          {"mixed_experts", experts_json(report.mixed)},
+          {"uniform_experts", experts_json(report.uniform)},
           {"mixed_bytes", report.mixed_bytes},
           {"uniform_bytes", report.uniform_bytes},
-          {"bytes_difference", difference(report)},
+          {"bytes_difference", difference_of(report)},
           {"read_buffer_bytes", report.read_buffer_bytes},
           {"rows", std::move(rows)}};
 }
@@ -99,14 +100,14 @@ std::string to_text(const LayerReport& report, const LayerBenchOptions& options)
       report.isa, options.num_experts, options.intermediate_size, options.hidden_size,
       options.experts_per_token, options.group_size, options.metadata_bits,
       options.activation_bits, format_bytes(static_cast<double>(report.mixed_bytes)),
-      describe(report.mixed), format_bytes(static_cast<double>(report.uniform_bytes)),
-      describe({report.uniform.front()}), 100.0 * difference(report));
+      experts_text(report.mixed), format_bytes(static_cast<double>(report.uniform_bytes)),
+      experts_text({report.uniform.front()}), 100.0 * difference_of(report));
   text += fmt::format("{:<7} {:>5} {:>7} {:>9} {:>8} {:>6} {:>6} {:>7} {:>13} {:>9}\n", "layer",
                       "batch", "threads", "ms", "MB", "GB/s", "read", "% read", "half within",
                       "time/byte");
   for (const LayerRow& row : report.rows) {
-    text += line("mixed", row, row.mixed, fmt::format("{:.3f}", row.time_per_byte));
-    text += line("uniform", row, row.uniform, "1");
+    text += layer_line("mixed", row, row.mixed, fmt::format("{:.3f}", row.time_per_byte));
+    text += layer_line("uniform", row, row.uniform, "1");
   }
   text.pop_back();
   return text;

@@ -10,7 +10,7 @@ namespace trine::eval {
 namespace {
 
 constexpr int kMeanBits = 3;
-constexpr std::size_t kMostExperts = 1024;
+constexpr std::size_t kMostLayerExperts = 1024;
 constexpr std::size_t kMostExpertWeights = std::size_t{1} << 31;
 constexpr std::size_t kMostBatch = 65536;
 
@@ -42,7 +42,7 @@ Status check_shape(const LayerBenchOptions& options) {
   TRINE_RETURN_IF_ERROR(check_at_least_one(options.intermediate_size,
                                            kMostExpertWeights / options.hidden_size,
                                            "intermediate size"));
-  TRINE_RETURN_IF_ERROR(check_at_least_one(options.num_experts, kMostExperts, "experts"));
+  TRINE_RETURN_IF_ERROR(check_at_least_one(options.num_experts, kMostLayerExperts, "experts"));
   TRINE_RETURN_IF_ERROR(
       check_at_least_one(options.experts_per_token, options.num_experts, "experts per token"));
   const std::size_t smaller = std::min(options.hidden_size, options.intermediate_size);

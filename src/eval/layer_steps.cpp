@@ -21,9 +21,9 @@ constexpr std::size_t kSteps = 150, kQuickSteps = 12;
 constexpr std::size_t kWarmUpSteps = 2;
 
 /// What one step is given: inputs of its own, and experts drawn among all.
-class Steps {
+class LayerSteps {
  public:
-  Steps(const LayerBenchOptions& options, std::size_t batch)
+  LayerSteps(const LayerBenchOptions& options, std::size_t batch)
       : options_(options),
         batch_(batch),
         order_(options.num_experts),
@@ -101,7 +101,7 @@ class Measurement {
                       int threads, PlainReads& reads) const {
     runtime::Compute compute(table_, threads);
     compute.set_num_digits(options_.activation_bits / 8);
-    Steps steps(options_, batch);
+    LayerSteps steps(options_, batch);
     LayerTimes times;
     std::vector<float> outputs;
     const std::size_t count = kWarmUpSteps + (options_.quick ? kQuickSteps : kSteps);

@@ -40,9 +40,9 @@ PeakRate measure_peaks(const kernels::PeakLoop& loop, int threads) {
 }
 
 /// Counts the steps of a measurement for the outside.
-class Steps {
+class MachineSteps {
  public:
-  Steps(const base::ProgressSink& progress, std::uint64_t total)
+  MachineSteps(const base::ProgressSink& progress, std::uint64_t total)
       : progress_(progress), total_(total) {}
 
   void done(std::string_view item) {
@@ -66,9 +66,9 @@ double measure_clock() {
 
 double measure_peak(const kernels::PeakLoop& loop, int threads) {
   if (!loop.exists()) return 0.0;
-  constexpr std::uint64_t kSteps = 100'000;
+  constexpr std::uint64_t kPeakSteps = 100'000;
   // With several threads the team's start is timed too: ten times as much work hides it.
-  const std::uint64_t steps = threads == 1 ? kSteps : 10 * kSteps;
+  const std::uint64_t steps = threads == 1 ? kPeakSteps : 10 * kPeakSteps;
   const double seconds = shortest_seconds(kPeakCalls, [&] {
 #pragma omp parallel num_threads(threads)
     loop.run(steps);
@@ -111,7 +111,7 @@ double measure_sgemm(std::size_t size, int runs, int threads) {
 Result<MachineReport> measure_machine(const kernels::KernelTable& table, int threads,
                                       const MachineOptions& options,
                                       const base::ProgressSink& progress) {
-  Steps steps(progress, 5);
+  MachineSteps steps(progress, 5);
   const int passes = options.quick ? 5 : 15;
   MachineReport report{.isa = std::string(table.name),
                        .threads = threads,
