@@ -211,13 +211,14 @@ TEST(Milo, BytesDoNotDependOnTheMemoryOfTheLastMatrix) {
   const auto other = testing_support::random_normal(kOtherRows * kOtherCols, 37, 0.05);
   const auto weights = structured_weights();
   const MatrixPlan plan{"hqq", 3, 64, 16, kRank, 3, "milo"};
-  const auto alone = compress_matrix("w", {kRows, kCols, weights}, plan, {}, 1).value();
+  const auto alone =
+      compress_matrix("w", {kWeightRows, kWeightCols, weights}, plan, {}, 1).value();
   CompensatorMemory memory;
   ASSERT_TRUE(compress_matrix("o", {kOtherRows, kOtherCols, other}, plan, {}, 2, &memory));
   for (const QuantizedMatrix& codes : memory.codes) EXPECT_GT(codes.codes.capacity(), 0u);
   for (int time = 0; time < 2; ++time) {
     const auto after =
-        compress_matrix("w", {kRows, kCols, weights}, plan, {}, 2, &memory).value();
+        compress_matrix("w", {kWeightRows, kWeightCols, weights}, plan, {}, 2, &memory).value();
     EXPECT_EQ(alone.blocks, after.blocks);
     EXPECT_EQ(alone.factors.left, after.factors.left);
     EXPECT_EQ(alone.factors.right, after.factors.right);

@@ -65,7 +65,7 @@ TEST(LayerOptions, NameWhatIsImpossible) {
   const auto refuse = [](const LayerBenchOptions& options, const char* word) {
     expect_error(check_options(options), ErrorCode::kInvalidArgument, {word});
   };
-  EXPECT_TRUE(check_options({}).has_value());
+  EXPECT_TRUE(check_options(LayerBenchOptions{}).has_value());
   refuse({.hidden_size = 0}, "hidden size is 0");
   refuse({.hidden_size = 1u << 20, .intermediate_size = 4096}, "intermediate size is 4096");
   refuse({.num_experts = 0}, "experts is 0");
