@@ -71,7 +71,7 @@ class Kernels(unittest.TestCase):
     def test_eight_bit_activations_count_one_digit_and_err_more(self):
         report = trine_json("bench", "--kernels", *ONE_SHAPE, "--activations", "8",
                             "--batch", "1", "--threads", "1", "--rank", "0")  # fmt: skip
-        self.assertEqual(report["activation_bits"], 8)
+        self.assertEqual(report["activations"], "8")
         for row in report["rows"]:
             self.assertLess(row["relative_error"], 0.02)
             self.assertGreater(row["relative_error"], 1e-3)

@@ -41,7 +41,7 @@ TEST_P(KernelRows, AreCorrectProductsWithFiguresOnEveryInstructionSet) {
     EXPECT_GE(row.runs, 3u);
     EXPECT_GT(row.seconds, 0.0);
     EXPECT_EQ(row.read_share > 0.0, !row.is_cached);
-    EXPECT_EQ(row.integer_dot_share > 0.0, GetParam()->name != "scalar");
+    EXPECT_EQ(row.peak_share > 0.0, GetParam()->name != "scalar");
   }
 }
 
