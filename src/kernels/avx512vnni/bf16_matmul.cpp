@@ -56,6 +56,18 @@ struct Call {
 /// How far ahead lines are asked for, into the L2 cache; as in one_token_body.h.
 constexpr std::size_t kFetchAheadBytes = 1024;
 
+template <int kBits, int kBlocks>
+TRINE_INLINE_AVX512 void fetch_chunk(const std::uint8_t* lines, std::size_t apart) noexcept {
+#pragma GCC unroll 4
+  for (std::size_t block = 0; block < kBlocks; ++block) {
+#pragma GCC unroll 8
+    for (std::size_t line = 0; line < kBits; ++line) {
+      const std::uint8_t* at = lines + block * apart + line * kLineBytes + kFetchAheadBytes;
+      _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
+    }
+  }
+}
+
 /// One token times kBlocks row blocks that begin `apart` of them from each other. Each has one sum of a
 /// group at a time, so it takes four of them to hide the six clocks of a vdpbf16ps.
 template <int kBits, bool kIsWide, int kBlocks>
@@ -79,20 +91,14 @@ TRINE_TARGET_AVX512 void multiply_one(const Call& call, std::size_t index,
     for (__m512& sum : sums) sum = _mm512_setzero_ps();
     const std::uint8_t* lines = row_block + layout.codes_offset(group);
     for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
-#pragma GCC unroll 4
-      for (std::size_t block = 0; block < kBlocks; ++block) {
-        const std::uint8_t* at = lines + block * apart_bytes;
-#pragma GCC unroll 8
-        for (std::size_t line = 0; line < kBits; ++line) {
-          _mm_prefetch(reinterpret_cast<const char*>(at + line * kLineBytes + kFetchAheadBytes),
-                       _MM_HINT_T1);
-        }
-        __m512i q[8];
-        unpack<kBits>(at, q);
+      fetch_chunk<kBits, kBlocks>(lines, apart_bytes);
 #pragma GCC unroll 16
-        for (std::size_t j = 0; j < 16; ++j) {
-          sums[block] = add_pairs(sums[block], bf16_pair<kBits>(q[j / 2], j % 2),
-                                  two_inputs(values + 4 * j));
+      for (std::size_t j = 0; j < 16; ++j) {
+        const __m512i x = two_inputs(values + 4 * j);
+#pragma GCC unroll 4
+        for (std::size_t block = 0; block < kBlocks; ++block) {
+          const std::uint8_t* at = lines + block * apart_bytes;
+          sums[block] = add_pairs(sums[block], bf16_pair<kBits>(at, j / 2, j % 2), x);
         }
       }
       lines += kBits * kLineBytes;
@@ -102,9 +108,8 @@ TRINE_TARGET_AVX512 void multiply_one(const Call& call, std::size_t index,
     std::memcpy(&input_sum, token.sums + group * sizeof(float), sizeof input_sum);
 #pragma GCC unroll 4
     for (std::size_t block = 0; block < kBlocks; ++block) {
-      const Metadata metadata = load_metadata<kIsWide>(
-          row_block + block * apart_bytes + layout.metadata_offset(group), rows[block],
-          middle_code(kBits));
+      const Metadata metadata = load_bf16_metadata<kBits, kIsWide>(
+          row_block + block * apart_bytes + layout.metadata_offset(group), rows[block]);
       outputs[block] = add_group_sum(sums[block], metadata, input_sum, outputs[block]);
     }
   }

@@ -43,15 +43,14 @@ TRINE_TARGET_AVX512 void unpack_run(const std::uint8_t* row_block, const PackedL
     const std::size_t group = run.first_group + i;
     const std::uint8_t* lines = row_block + layout.codes_offset(group);
     for (std::size_t chunk = 0; chunk < layout.num_chunks_per_group(); ++chunk) {
-      __m512i q[8];
-      unpack<kBits>(lines + chunk * kBits * kLineBytes, q);
 #pragma GCC unroll 16
       for (std::size_t j = 0; j < 16; ++j, target += 2 * kBlockRows) {
-        _mm512_store_si512(target, bf16_pair<kBits>(q[j / 2], j % 2));
+        _mm512_store_si512(target, bf16_pair<kBits>(lines, j / 2, j % 2));
       }
+      lines += kBits * kLineBytes;
     }
-    const Metadata metadata = load_metadata<kIsWide>(row_block + layout.metadata_offset(group),
-                                                     rows, middle_code(kBits));
+    const Metadata metadata =
+        load_bf16_metadata<kBits, kIsWide>(row_block + layout.metadata_offset(group), rows);
     _mm512_store_ps(panel.scales[block][i], metadata.scales);
     _mm512_store_ps(panel.zeros[block][i], metadata.zeros);
   }
