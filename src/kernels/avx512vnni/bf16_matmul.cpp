@@ -162,6 +162,18 @@ std::size_t multiply_next(const Panel& panel, const Run& run, const TileInputs& 
   return 1;
 }
 
+/// Where the run after the groups before `group` begins: in the same row blocks, or in those after
+/// them, also where another call will multiply those. Null at the end of the matrix.
+template <int kBlocks>
+const std::uint8_t* next_run(const PackedMatrixView& matrix, std::size_t index,
+                             std::size_t group) noexcept {
+  if (group < matrix.layout.num_groups()) {
+    return row_block_of(matrix, index).blocks + matrix.layout.codes_offset(group);
+  }
+  const std::size_t after = index + kBlocks;
+  return after < matrix.layout.num_row_blocks() ? row_block_of(matrix, after).blocks : nullptr;
+}
+
 /// Some tokens times kBlocks row blocks. Outputs under way lie side by side: in the caller's rows they
 /// would lie kilobytes apart, in a few sets of the caches.
 template <int kBits, int kChunks, bool kIsWide, int kBlocks>
@@ -173,7 +185,12 @@ void multiply_part(const Call& call, std::size_t index, std::size_t first_token,
   OutputTile outputs[kMostTokens];
   std::memset(outputs, 0, num_tokens * sizeof(OutputTile));
   for (std::size_t first = 0; first < groups; first += groups_per_run) {
-    const Run run{first, std::min(groups_per_run, groups - first), layout.group_size};
+    Run run{.first_group = first,
+            .num_groups = std::min(groups_per_run, groups - first),
+            .group_size = layout.group_size,
+            .next = next_run<kBlocks>(call.matrix, index, first + groups_per_run),
+            .next_apart = (kBlocks - 1) * layout.row_block_bytes(),
+            .bytes_per_group = layout.codes_bytes() + kLineBytes};
     for (std::size_t block = 0; block < kBlocks; ++block) {
       unpack_run<kBits, kIsWide>(row_block_of(call.matrix, index + block).blocks, layout, run,
                                  panel, block);
@@ -182,6 +199,7 @@ void multiply_part(const Call& call, std::size_t index, std::size_t first_token,
       token += multiply_next<kChunks, kBlocks>(panel, run,
                                                call.inputs_of(first_token + token, first),
                                                num_tokens - token, outputs + token);
+      run.next = nullptr;  // asked for once
     }
   }
   for (std::size_t token = 0; token < num_tokens; ++token) {

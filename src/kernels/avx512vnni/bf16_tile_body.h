@@ -16,10 +16,23 @@ struct Panel {
   alignas(kLineBytes) float zeros[kPanelBlocks][kMostRunGroups][kBlockRows];
 };
 
-/// Which groups the panel holds.
+/// Which groups the panel holds, and what to ask for meanwhile.
 struct Run {
   std::size_t first_group, num_groups, group_size;
+  const std::uint8_t* next;  ///< packed bytes of the next run in the first row block, or null
+  std::size_t next_apart;    ///< from there to those of the second row block
+  std::size_t bytes_per_group;
 };
+
+/// Asks for a group of the next run, into the L2 cache. All of it at once would wait for memory.
+TRINE_INLINE_AVX512 void fetch_next(const Run& run, std::size_t index) noexcept {
+  if (run.next == nullptr) return;
+  for (std::size_t line = 0; line < run.bytes_per_group; line += kLineBytes) {
+    const std::uint8_t* at = run.next + index * run.bytes_per_group + line;
+    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
+    _mm_prefetch(reinterpret_cast<const char*>(at + run.next_apart), _MM_HINT_T1);
+  }
+}
 
 /// Outputs of one token under way.
 struct OutputTile {
@@ -63,6 +76,7 @@ TRINE_TARGET_AVX512 void multiply_tile(const Panel& panel, const Run& run,
   const std::uint8_t* values = tokens.values;
   const std::uint16_t* codes = panel.codes[0];
   for (std::size_t i = 0; i < run.num_groups; ++i) {
+    fetch_next(run, i);
     __m512 sums[kBlocks][kTokens];
     for (auto& block : sums) {
       for (__m512& sum : block) sum = _mm512_setzero_ps();
@@ -178,6 +192,7 @@ TRINE_TARGET_AVX512 void multiply_full_tile(const Panel& panel, const Run& run,
   static_assert(sizeof(OutputTile) == 128 && kPanelBlocks == 2, "as the assembly has it");
   static_assert(offsetof(Panel, zeros) == offsetof(Panel, scales) + sizeof(Panel::scales));
   for (std::size_t i = 0; i < run.num_groups; ++i) {
+    fetch_next(run, i);
     add_group_of_eight<kChunks>(panel.codes[0] + i * kGroupSize * kBlockRows,
                                 panel.scales[0][i], tokens, outputs);
     tokens.values += kGroupSize * sizeof(std::uint16_t);
