@@ -27,7 +27,8 @@ struct Case {
   int bits;
   int metadata_bits;
   std::size_t tokens;
-  int num_digits;
+  kernels::InputForm form;
+  std::string_view activations;
 };
 
 void set_rates(benchmark::State& state, std::size_t products) {
@@ -42,8 +43,7 @@ void multiply(benchmark::State& state, const Case& measured) {
   const std::span<std::uint8_t> blocks(
       memory.data() + (kLineBytes - address % kLineBytes) % kLineBytes, layout.total_bytes());
   eval::fill_random_blocks(layout, 1, 1, blocks);
-  eval::Batch batch =
-      eval::make_batch(*measured.table, layout, measured.tokens, measured.num_digits);
+  eval::Batch batch = eval::make_batch(*measured.table, layout, measured.tokens, measured.form);
   for (auto _ : state) {
     measured.table->packed_matmul({layout, blocks}, {0, layout.num_row_blocks()},
                                   batch.prepared, {batch.outputs.data(), kOutputs});
@@ -53,12 +53,13 @@ void multiply(benchmark::State& state, const Case& measured) {
   set_rates(state, kOutputs * kInputs * measured.tokens);
 }
 
-void prepare(benchmark::State& state, const kernels::KernelTable& table, int num_digits) {
+void prepare(benchmark::State& state, const kernels::KernelTable& table,
+             kernels::InputForm form) {
   const PackedLayout layout{kOutputs, kInputs, 3, kGroup, 16};
-  const eval::Batch batch = eval::make_batch(table, layout, 1, num_digits);
-  std::vector<std::uint8_t> memory(table.prepared_bytes(kInputs, kGroup, num_digits));
+  const eval::Batch batch = eval::make_batch(table, layout, 1, form);
+  std::vector<std::uint8_t> memory(table.prepared_bytes(kInputs, kGroup, form));
   for (auto _ : state) {
-    table.prepare_input(batch.inputs.data(), kInputs, kGroup, num_digits, memory.data());
+    table.prepare_input(batch.inputs.data(), kInputs, kGroup, form, memory.data());
     benchmark::DoNotOptimize(memory.data());
     benchmark::ClobberMemory();
   }
@@ -66,18 +67,18 @@ void prepare(benchmark::State& state, const kernels::KernelTable& table, int num
 }
 
 void declare_table(const kernels::KernelTable& table) {
-  for (const int num_digits : {2, 1}) {
-    const int activation_bits = 8 * num_digits;
+  for (const std::string_view activations : {"16", "8", "bf16"}) {
+    const kernels::InputForm form = kernels::input_form_named(activations).value();
     benchmark::RegisterBenchmark(
-        fmt::format("prepare_input/{}/a{}", table.name, activation_bits).c_str(),
-        [&table, num_digits](benchmark::State& state) { prepare(state, table, num_digits); });
+        fmt::format("prepare_input/{}/a{}", table.name, activations).c_str(),
+        [&table, form](benchmark::State& state) { prepare(state, table, form); });
     for (const int bits : {2, 3, 4, 5, 6, 8}) {
       for (const int metadata_bits : {16, 8}) {
         for (const std::size_t tokens : {1, 16}) {
-          const Case measured{&table, bits, metadata_bits, tokens, num_digits};
+          const Case measured{&table, bits, metadata_bits, tokens, form, activations};
           benchmark::RegisterBenchmark(
               fmt::format("packed_matmul/{}/w{}/meta{}/a{}/batch{}", table.name, bits,
-                          metadata_bits, activation_bits, tokens)
+                          metadata_bits, activations, tokens)
                   .c_str(),
               [measured](benchmark::State& state) { multiply(state, measured); });
         }

@@ -64,9 +64,9 @@ struct KernelBenchOptions {
   std::vector<std::size_t> batches{1, 16, 512};         ///< tokens
   std::size_t group_size = 64;
   std::vector<int> metadata_bits{16};
-  int activation_bits = 16;  ///< 16 or 8
-  std::size_t rank = 32;     ///< of the 3-bit factors of engine rows; 0 or a multiple of 16
-  int threads = 0;           ///< rows are measured with 1 and with so many; 0: all processors
+  std::string activations = "16";  ///< as EngineOptions::activations
+  std::size_t rank = 32;  ///< of the 3-bit factors of engine rows; 0 or a multiple of 16
+  int threads = 0;        ///< rows are measured with 1 and with so many; 0: all processors
   std::string isa{};
   bool quick = false;  ///< smaller buffers and fewer runs; figures are rough
 };
@@ -92,20 +92,22 @@ struct KernelRow {
   double read_bandwidth = 0.0;     ///< plain reads before and after each run, median; 0: cached
   double read_share = 0.0;         ///< median over the runs; 0: cached
   double weights_per_clock = 0.0;  ///< weights / seconds, per clock and thread
-  double operations_per_second = 0.0;   ///< two per weight, token and digit of the token
-  double integer_dot_per_second = 0.0;  ///< the peak, measured beside the row; 0: none
-  double integer_dot_share = 0.0;
+  /// Two per weight, token and digit of the token; a bf16 is one digit where it is multiplied as it
+  /// is, and two elsewhere.
+  double operations_per_second = 0.0;
+  double peak_per_second = 0.0;  ///< of KernelReport::peak_instruction, beside the row; 0: none
+  double peak_share = 0.0;
   double relative_error = 0.0;  ///< ‖y − ŷ‖ / ‖y‖ of sampled outputs, y in fp64
 };
 
 struct KernelReport {
   std::string isa{};
   int threads = 0;
-  int activation_bits = 0;
+  std::string activations{};
   std::size_t group_size = 0;
-  std::string integer_dot_instruction{};
-  std::size_t buffer_bytes = 0;  ///< the random matrices a row goes through
-  double clock_hertz = 0.0;      ///< median over the rows
+  std::string peak_instruction{};  ///< the dot product of these activations; empty: none
+  std::size_t buffer_bytes = 0;    ///< the random matrices a row goes through
+  double clock_hertz = 0.0;        ///< median over the rows
   std::vector<KernelRow> rows{};
 };
 
@@ -124,7 +126,7 @@ struct LayerBenchOptions {
   std::size_t rank =
       32;  ///< of the uniform layer, 0 or a multiple of 16; mixed: 0 to twice that
   std::vector<std::size_t> batches{1};  ///< tokens of a step
-  int activation_bits = 16;             ///< 16 or 8
+  std::string activations = "16";       ///< as EngineOptions::activations
   int threads = 0;  ///< rows are measured with 1 and with so many; 0: all processors
   std::string isa{};
   bool quick = false;  ///< small buffers and few steps; figures are rough

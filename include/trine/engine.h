@@ -15,9 +15,10 @@ namespace trine {
 struct EngineOptions {
   int threads = 0;    ///< 0: all processors
   std::string isa{};  ///< "scalar", "avx2", "avx512", "avx512vnni"; empty: the best there is
-  /// Of the inputs of packed weights: 16, finer than fp16, or 8, twice the speed of long prompts
-  /// for an error of about half a percent of each output.
-  int activation_bits = 16;
+  /// How inputs of packed weights are kept: "16" bits, finer than fp16; "8", twice the speed of long
+  /// prompts for an error of about half a percent of each output; or "bf16", rounded as a bf16 model
+  /// rounds them, an error of about a sixth of a percent.
+  std::string activations = "16";
 };
 
 struct GenerateOptions {

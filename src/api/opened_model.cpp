@@ -33,13 +33,11 @@ Result<OpenedModel> open_model(const std::string& path) {
 Result<runtime::Engine> make_engine(const OpenedModel& model, const EngineOptions& options) {
   TRINE_ASSIGN_OR_RETURN(const int threads, resolve_threads(options.threads));
   TRINE_ASSIGN_OR_RETURN(const kernels::KernelTable* table, kernels::table_named(options.isa));
-  if (options.activation_bits != 16 && options.activation_bits != 8) {
-    return fail(ErrorCode::kInvalidArgument, "activations is {} bits, expected 16 or 8",
-                options.activation_bits);
-  }
+  TRINE_ASSIGN_OR_RETURN(const kernels::InputForm form,
+                         kernels::input_form_named(options.activations));
   TRINE_ASSIGN_OR_RETURN(auto engine,
                          runtime::Engine::load(model.spec(), model.source(), *table, threads));
-  engine.set_num_digits(options.activation_bits / 8);
+  engine.set_input_form(form);
   return engine;
 }
 

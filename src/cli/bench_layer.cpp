@@ -78,7 +78,7 @@ Json to_json(const LayerReport& report, const LayerBenchOptions& options) {
           {"experts_per_token", options.experts_per_token},
           {"group_size", options.group_size},
           {"metadata_bits", options.metadata_bits},
-          {"activation_bits", options.activation_bits},
+          {"activations", options.activations},
           {"mixed_experts", experts_json(report.mixed)},
           {"uniform_experts", experts_json(report.uniform)},
           {"mixed_bytes", report.mixed_bytes},
@@ -98,9 +98,9 @@ std::string to_text(const LayerReport& report, const LayerBenchOptions& options)
       "quartiles;\n"
       "time/byte: mixed over uniform, of steps that follow each other, median\n\n",
       report.isa, options.num_experts, options.intermediate_size, options.hidden_size,
-      options.experts_per_token, options.group_size, options.metadata_bits,
-      options.activation_bits, format_bytes(static_cast<double>(report.mixed_bytes)),
-      experts_text(report.mixed), format_bytes(static_cast<double>(report.uniform_bytes)),
+      options.experts_per_token, options.group_size, options.metadata_bits, options.activations,
+      format_bytes(static_cast<double>(report.mixed_bytes)), experts_text(report.mixed),
+      format_bytes(static_cast<double>(report.uniform_bytes)),
       experts_text({report.uniform.front()}), 100.0 * difference_of(report));
   text += fmt::format("{:<7} {:>5} {:>7} {:>9} {:>8} {:>6} {:>6} {:>7} {:>13} {:>9}\n", "layer",
                       "batch", "threads", "ms", "MB", "GB/s", "read", "% read", "half within",

@@ -87,7 +87,7 @@ Status run_kernels(const BenchModes& modes, const EngineOptions& engine, Output&
   KernelBenchOptions options = modes.kernel;
   options.threads = engine.threads;
   options.isa = engine.isa;
-  options.activation_bits = engine.activation_bits;
+  options.activations = engine.activations;
   options.quick = modes.quick;
   if (options.quick) shrink(options, modes);
   const auto shapes = parse_shapes(modes.shapes);
@@ -111,7 +111,7 @@ Status run_layer(const BenchModes& modes, const EngineOptions& engine, Output& o
   LayerBenchOptions options = modes.experts;
   options.threads = engine.threads;
   options.isa = engine.isa;
-  options.activation_bits = engine.activation_bits;
+  options.activations = engine.activations;
   options.quick = modes.quick;
   options.group_size = modes.kernel.group_size;
   options.metadata_bits = modes.kernel.metadata_bits.front();

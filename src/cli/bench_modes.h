@@ -38,7 +38,7 @@ void add_bench_modes(CLI::App& app, BenchModes& modes);
 /// @param app parsed.
 void check_bench_usage(const CLI::App& app, const BenchModes& modes);
 
-/// Runs the chosen mode. @param engine its threads, isa and activation_bits.
+/// Runs the chosen mode. @param engine its threads, isa and activations.
 [[nodiscard]] Status run_bench_mode(const BenchModes& modes, const EngineOptions& engine,
                                     Output& output);
 

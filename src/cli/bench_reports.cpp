@@ -63,8 +63,8 @@ Json to_json(const KernelRow& row) {
           {"read_share", if_known(row.read_share)},
           {"weights_per_clock_per_core", row.weights_per_clock},
           {"operations_per_second", row.operations_per_second},
-          {"integer_dot_per_second", if_known(row.integer_dot_per_second)},
-          {"integer_dot_share", if_known(row.integer_dot_share)},
+          {"peak_per_second", if_known(row.peak_per_second)},
+          {"peak_share", if_known(row.peak_share)},
           {"relative_error", row.relative_error}};
 }
 
@@ -77,7 +77,7 @@ std::string row_line(const KernelRow& row) {
       1e3 * row.seconds, 100.0 * row.spread, row.bytes_per_second / kGiga,
       row.is_cached ? "-" : fmt::format("{:.1f}", row.read_bandwidth / kGiga),
       percent(row.read_share), row.weights_per_clock, row.operations_per_second / kGiga,
-      percent(row.integer_dot_share), row.relative_error);
+      percent(row.peak_share), row.relative_error);
 }
 
 }  // namespace
@@ -121,9 +121,9 @@ Json to_json(const KernelReport& report) {
   for (const KernelRow& row : report.rows) rows.push_back(to_json(row));
   return {{"isa", report.isa},
           {"threads", report.threads},
-          {"activation_bits", report.activation_bits},
+          {"activations", report.activations},
           {"group_size", report.group_size},
-          {"integer_dot_instruction", report.integer_dot_instruction},
+          {"peak_instruction", report.peak_instruction},
           {"clock_hertz", report.clock_hertz},
           {"buffer_bytes", report.buffer_bytes},
           {"rows", std::move(rows)}};
@@ -131,14 +131,13 @@ Json to_json(const KernelReport& report) {
 
 std::string to_text(const KernelReport& report) {
   std::string text = fmt::format(
-      "{}, clock {:.2f} GHz, groups of {}, activations of {} bits, matrices rotate over {}\n"
+      "{}, clock {:.2f} GHz, groups of {}, activations {}, matrices rotate over {}\n"
       "GB/s: codes, scales, zeros and factors; read: plain reads before and after each run;\n"
       "w/clk: weights per clock and core; peak: share of {} on registers alone\n\n",
-      report.isa, report.clock_hertz / kGiga, report.group_size, report.activation_bits,
+      report.isa, report.clock_hertz / kGiga, report.group_size, report.activations,
       format_bytes(static_cast<double>(report.buffer_bytes)),
-      report.integer_dot_instruction.empty()
-          ? "nothing, this instruction set has no integer dot,"
-          : report.integer_dot_instruction);
+      report.peak_instruction.empty() ? "nothing, this instruction set has no dot product,"
+                                      : report.peak_instruction);
   text += fmt::format(
       "{:<6} {:<6} {:>4} {:>11} {:>5} {:>7} {:>4} {:>4} {:>9} {:>6} {:>6} {:>6} {:>7} {:>7} "
       "{:>7} {:>6} {:>9}\n",

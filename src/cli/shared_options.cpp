@@ -21,8 +21,8 @@ void add_engine_options(CLI::App& app, EngineOptions& options) {
       "--isa", options.isa,
       "Instruction set: scalar, avx2, avx512 or avx512vnni; the best one by default");
   app.add_option(
-         "--activations", options.activation_bits,
-         "Bits of the inputs of packed weights: 16 (finer than fp16) or 8 (faster prompts)")
+         "--activations", options.activations,
+         "Inputs of packed weights: 16 bits (finer than fp16), 8 (faster prompts) or bf16")
       ->capture_default_str();
 }
 

@@ -22,9 +22,9 @@ void set_figures(const RowTimes& times, int num_digits, KernelRow& row) {
   row.weights_per_clock = weights / row.seconds / times.clock_hertz / row.threads;
   row.operations_per_second =
       2.0 * weights * static_cast<double>(row.batch) * num_digits / row.seconds;
-  row.integer_dot_per_second = times.integer_dot_per_second;
-  if (times.integer_dot_per_second > 0.0) {
-    row.integer_dot_share = row.operations_per_second / times.integer_dot_per_second;
+  row.peak_per_second = times.peak_per_second;
+  if (times.peak_per_second > 0.0) {
+    row.peak_share = row.operations_per_second / times.peak_per_second;
   }
 }
 

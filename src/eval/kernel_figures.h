@@ -14,7 +14,7 @@ struct RowTimes {
   /// weights in the cache.
   std::vector<double> reads{};
   double clock_hertz = 0.0;
-  double integer_dot_per_second = 0.0;  ///< of the row's threads; 0: there is no such loop
+  double peak_per_second = 0.0;  ///< of the row's threads; 0: there is no such loop
 };
 
 /// Fills in everything of `row` that follows from the times; shape, batch, threads and

@@ -3,6 +3,7 @@
 
 #include "core/matrix_plan.h"
 #include "eval/kernel_rows.h"
+#include "kernels/input_form.h"
 
 namespace trine::eval {
 namespace {
@@ -52,10 +53,7 @@ Status check_options(const KernelBenchOptions& options) {
                   metadata_bits);
     }
   }
-  if (options.activation_bits != 16 && options.activation_bits != 8) {
-    return fail(ErrorCode::kInvalidArgument, "activations is {} bits, expected 16 or 8",
-                options.activation_bits);
-  }
+  TRINE_RETURN_IF_ERROR(kernels::input_form_named(options.activations));
   for (const std::size_t batch : options.batches) {
     if (batch < 1 || batch > kMostBatch) {
       return fail(ErrorCode::kInvalidArgument, "batch is {}, expected 1 to {}", batch,

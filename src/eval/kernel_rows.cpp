@@ -30,10 +30,11 @@ constexpr Effort kQuick{0.002, 0.1, 5, 3, std::size_t{16} << 20};
 class Measurement {
  public:
   Measurement(const kernels::KernelTable& table, int threads, const KernelBenchOptions& options,
-              const base::ProgressSink& progress)
+              kernels::InputForm form, const base::ProgressSink& progress)
       : table_(table),
         threads_(threads),
         options_(options),
+        form_(form),
         effort_(options.quick ? kQuick : kFull),
         loops_(kernels::peak_loops_of(table.name)),
         progress_(progress) {
@@ -46,9 +47,9 @@ class Measurement {
   Result<KernelReport> run() {
     KernelReport report{.isa = std::string(table_.name),
                         .threads = threads_,
-                        .activation_bits = options_.activation_bits,
+                        .activations = options_.activations,
                         .group_size = options_.group_size,
-                        .integer_dot_instruction = std::string(loops_.integer_dot.instruction),
+                        .peak_instruction = std::string(peak().instruction),
                         .buffer_bytes = uncached_bytes(options_.quick)};
     for (const int bits : options_.bits) {
       for (const int metadata_bits : options_.metadata_bits) {
@@ -67,7 +68,17 @@ class Measurement {
   }
 
  private:
-  [[nodiscard]] int num_digits() const noexcept { return options_.activation_bits / 8; }
+  /// Whether bf16 inputs are multiplied as they are: where the processor has dot products of them,
+  /// the table that has their peak loop uses them. Elsewhere they are two digits.
+  [[nodiscard]] bool multiplies_bf16() const noexcept {
+    return form_ == kernels::InputForm::kBf16 && loops_.bf16_dot.exists();
+  }
+  [[nodiscard]] const kernels::PeakLoop& peak() const noexcept {
+    return multiplies_bf16() ? loops_.bf16_dot : loops_.integer_dot;
+  }
+  [[nodiscard]] int num_digits() const noexcept {
+    return multiplies_bf16() ? 1 : kernels::digits_of(form_);
+  }
 
   Status measure_layout(const PackedLayout& layout, bool is_cached, KernelReport& report) {
     const std::size_t rank = is_cached ? 0 : options_.rank;
@@ -79,7 +90,7 @@ class Measurement {
     const Subject subject(table_, layout, rank, buffer.bytes(), most, threads_);
     TRINE_ASSIGN_OR_RETURN(const auto linears, subject.linears());
     for (const std::size_t tokens : options_.batches) {
-      Batch batch = make_batch(table_, layout, tokens, num_digits());
+      Batch batch = make_batch(table_, layout, tokens, form_);
       for (const int threads : thread_counts_) {
         KernelRow row{.is_cached = is_cached,
                       .bits = layout.bits,
@@ -97,7 +108,7 @@ class Measurement {
         row.rank = rank;
         row.stored_bytes = one;
         runtime::Compute compute(table_, threads);
-        compute.set_num_digits(num_digits());
+        compute.set_input_form(form_);
         const auto run_engine = [&](std::size_t index) {
           const runtime::LinearCall call{&linears[index % linears.size()],
                                          batch.outputs.data()};
@@ -122,7 +133,7 @@ class Measurement {
         std::clamp(effort_.row_seconds / expected, static_cast<double>(effort_.least_runs),
                    static_cast<double>(effort_.most_runs)));
     RowTimes times{.clock_hertz = measure_clock(),
-                   .integer_dot_per_second = measure_peak(loops_.integer_dot, row.threads)};
+                   .peak_per_second = measure_peak(peak(), row.threads)};
     std::size_t next = 2;
     if (!row.is_cached) times.reads.push_back(read_rate(matrices, next, row.threads));
     for (std::size_t i = 0; i < runs; ++i) {
@@ -135,8 +146,7 @@ class Measurement {
     }
     // Once more at the end: the better of two is nearer to what an undisturbed core does.
     times.clock_hertz = std::max(times.clock_hertz, measure_clock());
-    times.integer_dot_per_second =
-        std::max(times.integer_dot_per_second, measure_peak(loops_.integer_dot, row.threads));
+    times.peak_per_second = std::max(times.peak_per_second, measure_peak(peak(), row.threads));
     clocks_.push_back(times.clock_hertz);
     set_figures(times, num_digits(), row);
     report_progress(row);
@@ -169,6 +179,7 @@ class Measurement {
   const kernels::KernelTable& table_;
   int threads_;
   const KernelBenchOptions& options_;
+  kernels::InputForm form_;
   Effort effort_;
   kernels::PeakLoops loops_;
   const base::ProgressSink& progress_;
@@ -182,7 +193,9 @@ class Measurement {
 Result<KernelReport> measure_kernels(const kernels::KernelTable& table, int threads,
                                      const KernelBenchOptions& options,
                                      const base::ProgressSink& progress) {
-  return Measurement(table, threads, options, progress).run();
+  TRINE_ASSIGN_OR_RETURN(const kernels::InputForm form,
+                         kernels::input_form_named(options.activations));
+  return Measurement(table, threads, options, form, progress).run();
 }
 
 }  // namespace trine::eval

@@ -23,22 +23,21 @@ class OneMatrix final : public models::WeightSource {
 }  // namespace
 
 Batch make_batch(const kernels::KernelTable& table, const PackedLayout& layout,
-                 std::size_t tokens, int num_digits) {
+                 std::size_t tokens, kernels::InputForm form) {
   base::Random random(tokens);
   Batch batch;
   batch.inputs.resize(tokens * layout.in_features);
   for (float& value : batch.inputs) value = static_cast<float>(random.normal());
   batch.outputs.resize(tokens * layout.out_features);
-  const std::size_t bytes =
-      table.prepared_bytes(layout.in_features, layout.group_size, num_digits);
+  const std::size_t bytes = table.prepared_bytes(layout.in_features, layout.group_size, form);
   batch.memory.resize(tokens * bytes + kLineBytes);
   const auto address = reinterpret_cast<std::uintptr_t>(batch.memory.data());
   std::uint8_t* first = batch.memory.data() + (kLineBytes - address % kLineBytes) % kLineBytes;
   for (std::size_t token = 0; token < tokens; ++token) {
     table.prepare_input(batch.inputs.data() + token * layout.in_features, layout.in_features,
-                        layout.group_size, num_digits, first + token * bytes);
+                        layout.group_size, form, first + token * bytes);
   }
-  batch.prepared = {first, bytes, tokens, num_digits};
+  batch.prepared = {first, bytes, tokens, form};
   return batch;
 }
 

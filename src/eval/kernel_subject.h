@@ -21,7 +21,7 @@ struct Batch {
 };
 
 [[nodiscard]] Batch make_batch(const kernels::KernelTable& table, const PackedLayout& layout,
-                               std::size_t tokens, int num_digits);
+                               std::size_t tokens, kernels::InputForm form);
 
 /// The matrices of one layout and the ways they are multiplied. Views into `buffer`.
 class Subject {

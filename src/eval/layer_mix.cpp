@@ -5,6 +5,7 @@
 
 #include "core/matrix_plan.h"
 #include "eval/random_matrices.h"
+#include "kernels/input_form.h"
 
 namespace trine::eval {
 namespace {
@@ -68,10 +69,7 @@ Status check_options(const LayerBenchOptions& options) {
     return fail(ErrorCode::kInvalidArgument, "metadata bits is {}, expected 16 or 8",
                 options.metadata_bits);
   }
-  if (options.activation_bits != 16 && options.activation_bits != 8) {
-    return fail(ErrorCode::kInvalidArgument, "activations is {} bits, expected 16 or 8",
-                options.activation_bits);
-  }
+  TRINE_RETURN_IF_ERROR(kernels::input_form_named(options.activations));
   if (options.batches.empty()) {
     return fail(ErrorCode::kInvalidArgument, "batch is an empty list, expected at least one");
   }

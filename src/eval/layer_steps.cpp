@@ -62,8 +62,8 @@ class LayerSteps {
 class Measurement {
  public:
   Measurement(const kernels::KernelTable& table, int threads, const LayerBenchOptions& options,
-              const base::ProgressSink& progress)
-      : table_(table), threads_(threads), options_(options), progress_(progress) {
+              kernels::InputForm form, const base::ProgressSink& progress)
+      : table_(table), threads_(threads), options_(options), form_(form), progress_(progress) {
     if (threads > 1) thread_counts_.push_back(threads);
   }
 
@@ -100,7 +100,7 @@ class Measurement {
   LayerTimes times_of(const std::array<const LayerSubject*, 2>& layers, std::size_t batch,
                       int threads, PlainReads& reads) const {
     runtime::Compute compute(table_, threads);
-    compute.set_num_digits(options_.activation_bits / 8);
+    compute.set_input_form(form_);
     LayerSteps steps(options_, batch);
     LayerTimes times;
     std::vector<float> outputs;
@@ -127,6 +127,7 @@ class Measurement {
   const kernels::KernelTable& table_;
   int threads_;
   const LayerBenchOptions& options_;
+  kernels::InputForm form_;
   const base::ProgressSink& progress_;
   std::vector<int> thread_counts_{1};
 };
@@ -172,7 +173,9 @@ void set_figures(const LayerTimes& times, LayerRow& row) {
 Result<LayerReport> measure_layer(const kernels::KernelTable& table, int threads,
                                   const LayerBenchOptions& options,
                                   const base::ProgressSink& progress) {
-  return Measurement(table, threads, options, progress).run();
+  TRINE_ASSIGN_OR_RETURN(const kernels::InputForm form,
+                         kernels::input_form_named(options.activations));
+  return Measurement(table, threads, options, form, progress).run();
 }
 
 }  // namespace trine::eval

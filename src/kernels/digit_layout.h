@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/packed_matrix.h"
+#include "kernels/input_form.h"
 
 namespace trine::kernels {
 
@@ -46,8 +47,8 @@ struct DigitLayout {
 }
 
 [[nodiscard]] inline std::size_t digit_bytes(std::size_t in_features, std::size_t group_size,
-                                             int num_digits) noexcept {
-  return DigitLayout(in_features, group_size, num_digits).bytes();
+                                             InputForm form) noexcept {
+  return DigitLayout(in_features, group_size, digits_of(form)).bytes();
 }
 
 }  // namespace trine::kernels

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "core/packed_matrix.h"
+#include "kernels/input_form.h"
 
 namespace trine::kernels {
 
@@ -28,7 +29,7 @@ struct PreparedInputs {
   const std::uint8_t* data = nullptr;
   std::size_t bytes_per_token = 0;
   std::size_t num_tokens = 0;
-  int num_digits = 2;  ///< 2: finer than fp16; 1: eight bits
+  InputForm form = InputForm::kTwoDigits;
 };
 
 /// Where results go: output[token · stride + out_feature].
@@ -60,14 +61,15 @@ struct KernelTable {
 
   /// Bytes one token's prepared input takes; a multiple of 64.
   std::size_t (*prepared_bytes)(std::size_t in_features, std::size_t group_size,
-                                int num_digits) noexcept;
+                                InputForm form) noexcept;
 
-  /// Turns one token's fp32 input [in_features] into the form packed_matmul wants, as one or two
-  /// int8 digits per value and a scale per group. Two: x ≈ (128·high + low)·scale with scale =
+  /// Turns one token's fp32 input [in_features] into what packed_matmul wants, as one or two int8
+  /// digits per value and a scale per group. Two: x ≈ (128·high + low)·scale with scale =
   /// max|x| / 16319, so |x − x̂| ≤ max|x| / 32638 within the group, finer than fp16 (the scalar table
-  /// keeps the fp32 value). One: x ≈ low·scale with scale = max|x| / 127, on every table.
+  /// keeps the fp32 value). One: x ≈ low·scale with scale = max|x| / 127, on every table. bf16: the
+  /// nearest bf16 of x; where the processor has no dot products of bf16, that value as two digits.
   void (*prepare_input)(const float* input, std::size_t in_features, std::size_t group_size,
-                        int num_digits, std::uint8_t* prepared) noexcept;
+                        InputForm form, std::uint8_t* prepared) noexcept;
 
   /// output[t, o] = Σ_i weight(o, i) · input[t, i] for the outputs o of `rows`, from packed codes.
   void (*packed_matmul)(const PackedMatrixView& matrix, RowBlockRange rows,

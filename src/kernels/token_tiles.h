@@ -21,7 +21,7 @@ struct TokenInput {
                                             const PreparedInputs& inputs,
                                             const OutputRows& output, std::size_t token,
                                             std::size_t row_block) noexcept {
-  const DigitLayout digits(layout.in_features, layout.group_size, inputs.num_digits);
+  const DigitLayout digits(layout.in_features, layout.group_size, digits_of(inputs.form));
   const std::uint8_t* data = inputs.data + token * inputs.bytes_per_token;
   return {data, reinterpret_cast<const float*>(data + digits.scales_offset()),
           reinterpret_cast<const float*>(data + digits.sums_offset()),

@@ -35,9 +35,9 @@ class Compute {
   [[nodiscard]] bool is_steady() const noexcept { return is_steady_; }
   void set_steady(bool steady) noexcept { is_steady_ = steady; }
 
-  /// Digits of the inputs of packed weights: 2 is finer than fp16, 1 rounds them to eight bits.
-  [[nodiscard]] int num_digits() const noexcept { return num_digits_; }
-  void set_num_digits(int digits) noexcept { num_digits_ = digits; }
+  /// How the inputs of packed weights are kept.
+  [[nodiscard]] kernels::InputForm input_form() const noexcept { return input_form_; }
+  void set_input_form(kernels::InputForm form) noexcept { input_form_ = form; }
 
   /// Threads worth waking for this many multiplications: from some 5 µs of work for each on. A worker
   /// that still looks for work is there within 1 µs, and nobody waits for one that sleeps. With
@@ -73,7 +73,7 @@ class Compute {
   const kernels::KernelTable* table_;
   std::unique_ptr<base::ThreadTeam> team_;
   bool is_steady_ = false;
-  int num_digits_ = 2;
+  kernels::InputForm input_form_ = kernels::InputForm::kTwoDigits;
   InputObserver* input_observer_ = nullptr;
   std::vector<std::vector<float>> scratch_;
   std::vector<std::vector<std::uint8_t>> prepared_{};

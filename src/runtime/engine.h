@@ -57,8 +57,8 @@ class Engine {
   /// From now on a token's results do not depend on what else is in its batch, nor on how a prompt
   /// is divided among steps. See Compute::is_steady.
   void set_steady(bool steady) noexcept { compute_.set_steady(steady); }
-  /// See Compute::num_digits.
-  void set_num_digits(int digits) noexcept { compute_.set_num_digits(digits); }
+  /// See Compute::input_form.
+  void set_input_form(kernels::InputForm form) noexcept { compute_.set_input_form(form); }
 
   [[nodiscard]] const ModelSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] int threads() const noexcept { return compute_.threads(); }

@@ -302,10 +302,10 @@ void reserve_prepared(Compute& compute, const PackedLayout& layout, std::size_t&
                       Inputs& inputs) {
   if (inputs.prepared.contains(layout.group_size)) return;
   const std::size_t bytes = compute.kernels().prepared_bytes(
-      layout.in_features, layout.group_size, compute.num_digits());
+      layout.in_features, layout.group_size, compute.input_form());
   inputs.prepared[layout.group_size] = {
       compute.prepared_inputs(slot++, bytes * inputs.num_tokens), bytes, inputs.num_tokens,
-      compute.num_digits()};
+      compute.input_form()};
 }
 
 /// Reserves one buffer per group size that occurs among packed matrices and right factors.
@@ -361,7 +361,7 @@ void prepare(const Compute& compute, const PrepareTask& task) {
       const_cast<std::uint8_t*>(prepared.data) + task.token * prepared.bytes_per_token;
   const std::size_t in_features = task.inputs->in_features;
   compute.kernels().prepare_input(task.inputs->values + task.token * in_features, in_features,
-                                  task.group_size, prepared.num_digits, target);
+                                  task.group_size, prepared.form, target);
 }
 
 std::vector<ProjectionTask> divide(std::deque<Projection>& projections, int threads) {

@@ -39,7 +39,7 @@ TEST(KernelBenchOptions, ImpossibleOnesAreNamed) {
   EXPECT_NE(refusal({.batches = {0}}).find("batch is 0"), std::string::npos);
   EXPECT_NE(refusal({.group_size = 48}).find("group size is 48"), std::string::npos);
   EXPECT_NE(refusal({.metadata_bits = {4}}).find("metadata bits is 4"), std::string::npos);
-  EXPECT_NE(refusal({.activation_bits = 4}).find("activations is 4"), std::string::npos);
+  EXPECT_NE(refusal({.activations = "4"}).find("activations is \"4\""), std::string::npos);
   EXPECT_NE(refusal({.rank = 20}).find("rank is 20"), std::string::npos);
   EXPECT_NE(refusal({.shapes = {{16, 64}}, .rank = 32}).find("16x64"), std::string::npos);
   EXPECT_NE(refusal({.isa = "sse9"}).find("sse9"), std::string::npos);

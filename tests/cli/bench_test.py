@@ -71,13 +71,44 @@ class Kernels(unittest.TestCase):
     def test_eight_bit_activations_count_one_digit_and_err_more(self):
         report = trine_json("bench", "--kernels", *ONE_SHAPE, "--activations", "8",
                             "--batch", "1", "--threads", "1", "--rank", "0")  # fmt: skip
-        self.assertEqual(report["activation_bits"], 8)
+        self.assertEqual(report["activations"], "8")
         for row in report["rows"]:
             self.assertLess(row["relative_error"], 0.02)
             self.assertGreater(row["relative_error"], 1e-3)
             weights = row["shape"][0] * row["shape"][1]
             self.assertAlmostEqual(
                 row["operations_per_second"] * row["seconds"] / (2 * weights), 1, places=6)
+
+    def test_bf16_activations_err_by_a_half_of_their_last_bit(self):
+        report = trine_json("bench", "--kernels", *ONE_SHAPE, "--activations", "bf16",
+                            "--batch", "1,9", "--threads", "1", "--rank", "0")  # fmt: skip
+        self.assertEqual(report["activations"], "bf16")
+        # Where the processor multiplies bf16 they count once, elsewhere as two digits.
+        counted = 1 if report["peak_instruction"].startswith("vdpbf16ps") else 2
+        for row in report["rows"]:
+            # 8 bits of each value: an error of up to 2^-9 of it, evenly spread from 0: 1.7e-3 at 1.
+            self.assertLess(row["relative_error"], 3e-3)
+            self.assertGreater(row["relative_error"], 1e-3)
+            weights = row["shape"][0] * row["shape"][1]
+            self.assertAlmostEqual(
+                row["operations_per_second"] * row["seconds"] / (2 * counted * weights),
+                row["batch"], places=6)  # fmt: skip
+
+    def test_other_activations_are_refused_with_a_sentence(self):
+        for mode in (["--kernels", *ONE_SHAPE], ["--layer", "--quick"], [MODEL]):
+            for value in ("4", "fp16", ""):
+                done = trine("bench", *mode, "--activations", value)
+                self.assertEqual(done.code, 1, done.stderr)
+                self.assertIn(f'activations is "{value}", expected 16, 8 or bf16', done.stderr)
+
+    def test_text_names_the_instruction_of_the_peak(self):
+        for activations in ("16", "bf16"):
+            report = trine_json("bench", "--kernels", *ONE_SHAPE, "--batch", "1", "--rank", "0",
+                                "--activations", activations)  # fmt: skip
+            done = trine("bench", "--kernels", *ONE_SHAPE, "--batch", "1", "--rank", "0",
+                         "--activations", activations)  # fmt: skip
+            self.assertIn(f"activations {activations}, matrices", done.stdout)
+            self.assertIn(f"share of {report['peak_instruction']} on registers", done.stdout)
 
     def test_text_is_one_aligned_table(self):
         done = trine("bench", "--kernels", *ONE_SHAPE, "--batch", "1", "--rank", "0")

@@ -215,7 +215,10 @@ TEST(Milo, BytesDoNotDependOnTheMemoryOfTheLastMatrix) {
       compress_matrix("w", {kWeightRows, kWeightCols, weights}, plan, {}, 1).value();
   CompensatorMemory memory;
   ASSERT_TRUE(compress_matrix("o", {kOtherRows, kOtherCols, other}, plan, {}, 2, &memory));
-  for (const QuantizedMatrix& codes : memory.codes) EXPECT_GT(codes.codes.capacity(), 0u);
+  // The third is needed only when the best codes are neither the present ones nor the next.
+  EXPECT_GE(
+      std::ranges::count_if(memory.codes, [](const auto& kept) { return !kept.codes.empty(); }),
+      2);
   for (int time = 0; time < 2; ++time) {
     const auto after =
         compress_matrix("w", {kWeightRows, kWeightCols, weights}, plan, {}, 2, &memory).value();

@@ -30,7 +30,7 @@ TEST(KernelFigures, FollowFromTheMedianRun) {
   set_figures({.seconds = {1e-6, 2e-6, 8e-6},
                .reads = {4e9, 2e9, 1e9, 1e9},
                .clock_hertz = 2e9,
-               .integer_dot_per_second = 640e9},
+               .peak_per_second = 640e9},
               2, row);
   EXPECT_EQ(row.runs, 3u);
   EXPECT_DOUBLE_EQ(row.seconds, 2e-6);
@@ -43,14 +43,14 @@ TEST(KernelFigures, FollowFromTheMedianRun) {
   EXPECT_DOUBLE_EQ(row.weights_per_clock, 2.5);
   // Two operations for each of 20000 weights, 4 tokens and 2 digits: 320000 in 2 µs.
   EXPECT_DOUBLE_EQ(row.operations_per_second, 160e9);
-  EXPECT_DOUBLE_EQ(row.integer_dot_share, 0.25);
+  EXPECT_DOUBLE_EQ(row.peak_share, 0.25);
 }
 
 TEST(KernelFigures, CompareWithNothingWhatHasNoLimit) {
   KernelRow row = row_of(16, 64, 1, 1);
   set_figures({.seconds = {1e-6}, .clock_hertz = 1e9}, 1, row);
   EXPECT_EQ(row.read_share, 0.0);
-  EXPECT_EQ(row.integer_dot_share, 0.0);
+  EXPECT_EQ(row.peak_share, 0.0);
   EXPECT_EQ(row.spread, 0.0);
   EXPECT_DOUBLE_EQ(row.operations_per_second, 2.0 * 1024.0 / 1e-6);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eval/machine_rates.h"
+#include "kernels/peak.h"
 
 namespace trine::eval {
 namespace {
@@ -41,7 +42,31 @@ TEST_P(KernelRows, AreCorrectProductsWithFiguresOnEveryInstructionSet) {
     EXPECT_GE(row.runs, 3u);
     EXPECT_GT(row.seconds, 0.0);
     EXPECT_EQ(row.read_share > 0.0, !row.is_cached);
-    EXPECT_EQ(row.integer_dot_share > 0.0, GetParam()->name != "scalar");
+    EXPECT_EQ(row.peak_share > 0.0, GetParam()->name != "scalar");
+  }
+}
+
+/// A bf16 is off by up to 2^-9 of itself, whether it is multiplied as it is or as two digits.
+TEST_P(KernelRows, Bf16InputsAreComparedWithTheDotProductThatTheyMeet) {
+  const KernelBenchOptions options{.bits = {3},
+                                   .shapes = {},
+                                   .cached_shapes = {{24, 256}},
+                                   .batches = {1, 9},
+                                   .activations = "bf16",
+                                   .quick = true};
+  const auto report = measure_kernels(*GetParam(), 1, options, {});
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  const kernels::PeakLoops loops = kernels::peak_loops_of(GetParam()->name);
+  const bool is_bf16 = loops.bf16_dot.exists();
+  EXPECT_EQ(report->peak_instruction,
+            is_bf16 ? loops.bf16_dot.instruction : loops.integer_dot.instruction);
+  ASSERT_EQ(report->rows.size(), 2u);
+  for (const KernelRow& row : report->rows) {
+    EXPECT_LT(row.relative_error, 3e-3);
+    EXPECT_GT(row.relative_error, 1e-3);
+    const double products = 24.0 * 256.0 * static_cast<double>(row.batch);
+    EXPECT_NEAR(row.operations_per_second * row.seconds, (is_bf16 ? 2.0 : 4.0) * products,
+                1e-6 * products);
   }
 }
 

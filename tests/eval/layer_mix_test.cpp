@@ -76,7 +76,7 @@ TEST(LayerOptions, NameWhatIsImpossible) {
   refuse({.hidden_size = 64, .rank = 48}, "up to 32");
   refuse({.batches = {}}, "batch");
   refuse({.batches = {1, 0}}, "batch is 0");
-  refuse({.activation_bits = 4}, "activations is 4");
+  refuse({.activations = "4"}, "activations is \"4\"");
 }
 
 }  // namespace

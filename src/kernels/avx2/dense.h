@@ -10,7 +10,7 @@ namespace trine::kernels::avx2 {
 
 /// See KernelTable for what each one computes.
 void prepare_digits(const float* input, std::size_t in_features, std::size_t group_size,
-                    int num_digits, std::uint8_t* prepared) noexcept;
+                    InputForm form, std::uint8_t* prepared) noexcept;
 void add_low_rank(const PackedMatrixView& left, GroupRange outputs, const float* projected,
                   std::size_t num_tokens, const OutputRows& output) noexcept;
 float dot_f32(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;

@@ -31,6 +31,19 @@ TRINE_INLINE_AVX2 void store_bytes(std::int8_t* target, __m256i values) noexcept
   _mm_storel_epi64(reinterpret_cast<__m128i*>(target), _mm_packs_epi16(words, words));
 }
 
+/// The nearest bf16 of finite values, ties to even; in place too.
+TRINE_TARGET_AVX2 void round_to_bf16(const float* values, std::size_t count,
+                                     float* rounded) noexcept {
+  for (std::size_t i = 0; i < count; i += 8) {
+    const __m256i bits = _mm256_castps_si256(_mm256_loadu_ps(values + i));
+    const __m256i is_odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i raised =
+        _mm256_add_epi32(bits, _mm256_add_epi32(is_odd, _mm256_set1_epi32(0x7FFF)));
+    const __m256i kept = _mm256_and_si256(raised, _mm256_set1_epi32(-0x10000));
+    _mm256_storeu_ps(rounded + i, _mm256_castsi256_ps(kept));
+  }
+}
+
 TRINE_INLINE_AVX2 std::int32_t add_lanes(__m256i values) noexcept {
   const __m128i four =
       _mm_add_epi32(_mm256_castsi256_si128(values), _mm256_extracti128_si256(values, 1));
@@ -69,7 +82,8 @@ TRINE_TARGET_AVX2 void split_group(const float* values, std::size_t count, int n
 }  // namespace
 
 void prepare_digits(const float* input, std::size_t in_features, std::size_t group_size,
-                    int num_digits, std::uint8_t* prepared) noexcept {
+                    InputForm form, std::uint8_t* prepared) noexcept {
+  const int num_digits = digits_of(form);
   const DigitLayout layout(in_features, group_size, num_digits);
   auto* scales = reinterpret_cast<float*>(prepared + layout.scales_offset());
   auto* sums = reinterpret_cast<float*>(prepared + layout.sums_offset());
@@ -77,11 +91,16 @@ void prepare_digits(const float* input, std::size_t in_features, std::size_t gro
     const std::size_t first = group * group_size;
     const std::size_t present =
         in_features - first < group_size ? in_features - first : group_size;
-    alignas(32) float padded[kMaxGroup];  // only the last group is ever short
+    // Of the input's own values only a short group, the last one, is copied.
+    alignas(32) float padded[kMaxGroup];
     const float* values = input + first;
     if (present < group_size) {
       std::memset(padded, 0, sizeof padded);
       std::memcpy(padded, values, present * sizeof(float));
+      values = padded;
+    }
+    if (form == InputForm::kBf16) {
+      round_to_bf16(values, group_size, padded);
       values = padded;
     }
     split_group(values, group_size, num_digits,

@@ -134,7 +134,8 @@ void multiply_bits(const PackedMatrixView& matrix, RowBlockRange rows,
 void packed_matmul(const PackedMatrixView& matrix, RowBlockRange rows,
                    const PreparedInputs& inputs, const OutputRows& output) noexcept {
   with_width(matrix.layout.bits, [&](auto bits) {
-    if (inputs.num_digits == 1) return multiply_bits<bits, 1>(matrix, rows, inputs, output);
+    if (digits_of(inputs.form) == 1)
+      return multiply_bits<bits, 1>(matrix, rows, inputs, output);
     return multiply_bits<bits, 2>(matrix, rows, inputs, output);
   });
 }

@@ -193,7 +193,7 @@ void multiply(const Call& call) noexcept {
 template <int kBits>
 void multiply(const Call& call) noexcept {
   const bool is_wide = call.matrix.layout.metadata_bits == 16;
-  if (call.inputs.num_digits == 1) {
+  if (digits_of(call.inputs.form) == 1) {
     return is_wide ? multiply<kBits, true, 1>(call) : multiply<kBits, false, 1>(call);
   }
   return is_wide ? multiply<kBits, true, 2>(call) : multiply<kBits, false, 2>(call);

@@ -53,12 +53,16 @@ TRINE_EVERY_WIDTH void narrow_to_bf16(const float* values, std::size_t count,
   }
 }
 
-bool has_bf16_dot() {
-  // Read from the processor itself: __builtin_cpu_supports of Clang 14 does not know the name.
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  constexpr unsigned kBf16 = 1u << 5;  // leaf 7, subleaf 1
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kBf16) != 0;
+bool has_bf16_dot() noexcept {
+  // Asked once: kernels want to know at every call, and a virtual machine leaves itself for cpuid.
+  static const bool answer = [] {
+    // Read from the processor itself: __builtin_cpu_supports of Clang 14 does not know the name.
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    constexpr unsigned kBf16 = 1u << 5;  // leaf 7, subleaf 1
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kBf16) != 0;
+  }();
+  return answer;
 }
 
 }  // namespace trine::kernels

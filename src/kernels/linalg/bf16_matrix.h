@@ -48,6 +48,6 @@ class Bf16Matrix {
 void narrow_to_bf16(const float* values, std::size_t count, std::uint16_t* narrow) noexcept;
 
 /// Whether the processor adds products of bf16 pairs on 512-bit registers (AVX512-BF16).
-[[nodiscard]] bool has_bf16_dot();
+[[nodiscard]] bool has_bf16_dot() noexcept;
 
 }  // namespace trine::kernels

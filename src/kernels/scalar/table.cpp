@@ -8,25 +8,35 @@
 #include "kernels/block_codec.h"
 #include "kernels/digit_layout.h"
 #include "kernels/kernel_table.h"
+#include "kernels/linalg/bf16_matrix.h"
 
 namespace trine::kernels::scalar {
 namespace {
 
 /// fp32 values, padded with zeros to whole groups.
 std::size_t prepared_bytes(std::size_t in_features, std::size_t group_size,
-                           int /*num_digits*/) noexcept {
+                           InputForm /*form*/) noexcept {
   const std::size_t padded = (in_features + group_size - 1) / group_size * group_size;
   return (padded * sizeof(float) + kLineBytes - 1) / kLineBytes * kLineBytes;
 }
 
-/// Two digits are finer than what this table is compared by, so the values stay as they are; one
-/// digit is a rounding that all tables share.
+void round_to_bf16(float* values, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint16_t narrow = 0;
+    narrow_to_bf16(values + i, 1, &narrow);
+    values[i] = bf16_to_float(narrow);
+  }
+}
+
+/// Two digits are finer than what this table is compared by, so the values stay as they are; bf16
+/// and one digit are roundings that all tables share.
 void prepare_input(const float* input, std::size_t in_features, std::size_t group_size,
-                   int num_digits, std::uint8_t* prepared) noexcept {
-  std::memset(prepared, 0, prepared_bytes(in_features, group_size, num_digits));
+                   InputForm form, std::uint8_t* prepared) noexcept {
+  std::memset(prepared, 0, prepared_bytes(in_features, group_size, form));
   std::memcpy(prepared, input, in_features * sizeof(float));
-  if (num_digits == 2) return;
+  if (form == InputForm::kTwoDigits) return;
   auto* values = reinterpret_cast<float*>(prepared);
+  if (form == InputForm::kBf16) return round_to_bf16(values, in_features);
   for (std::size_t first = 0; first < in_features; first += group_size) {
     const std::size_t end = std::min(first + group_size, in_features);
     float largest = 0.0f;
