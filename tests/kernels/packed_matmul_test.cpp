@@ -52,10 +52,11 @@ std::vector<float> multiply(const KernelTable& table, const PackedMatrixView& ma
 /// Σ scale·(max code)·|x| at each of `groups` additions, a few operations each. With one digit both
 /// sides round to the same digits, so only the roundings are left.
 ///
-/// bf16 inputs are the same on both sides, until a table without dot products of bf16 makes digits of
-/// them, of a group whose largest input may have been rounded up by 2^-9 (within the 4 operations'
-/// slack: 1/32638 · 2^-9). A table with dot products sums a group's exact products code·x, and its x, in
-/// fp32, one after the other: at most group_size + 16 roundings of 2^-24 of Σ (max code)·|x| each.
+/// bf16 inputs are the same on both sides (but for denormals, which vdpbf16ps takes as 0, and which normal
+/// inputs do not have), until a table without dot products of bf16 makes digits of them, of a group
+/// whose largest input may have been rounded up by 2^-9 of it. A table with dot products sums a group's
+/// products (2^bits + code)·x, each exact, and its x, in fp32, one after the other: at most group_size +
+/// 16 roundings of 2^-24 of Σ scale·2·(max code)·|x| each; max_code_term has that 2.
 double tolerance(const std::vector<float>& weights, const float* input, std::size_t in_features,
                  std::size_t group_size, std::size_t row, double max_code_term,
                  InputForm form) {
