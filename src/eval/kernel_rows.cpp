@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "eval/kernel_subject.h"
 #include "eval/large_buffer.h"
 #include "eval/machine_rates.h"
+#include "eval/plain_reads.h"
 #include "eval/timing.h"
 
 namespace trine::eval {
@@ -25,6 +27,12 @@ struct Effort {
 
 constexpr Effort kFull{0.02, 6.0, 15, 5, std::size_t{128} << 20};
 constexpr Effort kQuick{0.002, 0.1, 5, 3, std::size_t{16} << 20};
+
+/// What a row repeats, on the threads that it is a row of.
+struct RowWork {
+  std::function<void(std::size_t)> multiply;  ///< the matrix of an index with the batch
+  std::function<double(std::span<const std::uint8_t>)> read_seconds;  ///< of a plain read
+};
 
 /// Runs all rows of a report.
 class Measurement {
@@ -99,30 +107,36 @@ class Measurement {
                       .threads = threads,
                       .metadata_bits = layout.metadata_bits,
                       .stored_bytes = layout.total_bytes()};
-        const auto run_kernel = [&](std::size_t index) {
-          subject.run_kernel(index, threads, batch);
-        };
-        report.rows.push_back(measure_row(row, subject.matrices(), batch, run_kernel));
+        const RowWork kernel{
+            [&](std::size_t index) { subject.run_kernel(index, threads, batch); },
+            [&](std::span<const std::uint8_t> bytes) {
+              return read_seconds(table_, bytes, threads);
+            }};
+        report.rows.push_back(measure_row(row, subject.matrices(), batch, kernel));
         if (is_cached) continue;
         row.is_engine = true;
         row.rank = rank;
         row.stored_bytes = one;
         runtime::Compute compute(table_, threads);
         compute.set_input_form(form_);
-        const auto run_engine = [&](std::size_t index) {
-          const runtime::LinearCall call{&linears[index % linears.size()],
-                                         batch.outputs.data()};
-          runtime::multiply(compute, std::span(&call, 1), batch.inputs.data(), tokens);
-        };
-        report.rows.push_back(measure_row(row, subject.matrices(), batch, run_engine));
+        const RowWork engine{[&](std::size_t index) {
+                               const runtime::LinearCall call{&linears[index % linears.size()],
+                                                              batch.outputs.data()};
+                               runtime::multiply(compute, std::span(&call, 1),
+                                                 batch.inputs.data(), tokens);
+                             },
+                             [&](std::span<const std::uint8_t> bytes) {
+                               return read_seconds_of(compute, bytes, folded_);
+                             }};
+        report.rows.push_back(measure_row(row, subject.matrices(), batch, engine));
       }
     }
     return {};
   }
 
-  /// @param run multiplies the matrix of an index with the batch.
   KernelRow measure_row(KernelRow row, const RandomMatrices& matrices, const Batch& batch,
-                        const std::function<void(std::size_t)>& run) {
+                        const RowWork& work) {
+    const auto& run = work.multiply;
     run(0);
     row.relative_error = sampled_error(matrices[0], row.rank > 0, batch.inputs, batch.outputs);
     const double once = seconds_of([&] { run(1); });
@@ -135,14 +149,16 @@ class Measurement {
     RowTimes times{.clock_hertz = measure_clock(),
                    .peak_per_second = measure_peak(peak(), row.threads)};
     std::size_t next = 2;
-    if (!row.is_cached) times.reads.push_back(read_rate(matrices, next, row.threads));
+    if (!row.is_cached)
+      times.reads.push_back(read_rate(matrices, effort_.read_bytes, next, work));
     for (std::size_t i = 0; i < runs; ++i) {
       const double seconds = seconds_of([&] {
         for (std::size_t k = 0; k < per_run; ++k) run(next + k);
       });
       times.seconds.push_back(seconds / static_cast<double>(per_run));
       next += per_run;
-      if (!row.is_cached) times.reads.push_back(read_rate(matrices, next, row.threads));
+      if (!row.is_cached)
+        times.reads.push_back(read_rate(matrices, effort_.read_bytes, next, work));
     }
     // Once more at the end: the better of two is nearer to what an undisturbed core does.
     times.clock_hertz = std::max(times.clock_hertz, measure_clock());
@@ -155,16 +171,15 @@ class Measurement {
 
   /// Bytes per second of a plain read that begins half the buffer away from matrix `next`, so that
   /// neither finds in the cache what the other left there.
-  [[nodiscard]] double read_rate(const RandomMatrices& matrices, std::size_t next,
-                                 int threads) const {
+  [[nodiscard]] static double read_rate(const RandomMatrices& matrices, std::size_t length,
+                                        std::size_t next, const RowWork& work) {
     const std::span<const std::uint8_t> all = matrices.bytes();
-    const std::size_t length = std::min(effort_.read_bytes, all.size());
+    length = std::min(length, all.size());
     const std::size_t matrix_bytes = all.size() / matrices.size();
     const std::size_t away =
         (next % matrices.size() * matrix_bytes + all.size() / 2) % all.size();
     const std::size_t start = std::min(away, all.size() - length) / kLineBytes * kLineBytes;
-    return static_cast<double>(length) /
-           read_seconds(table_, all.subspan(start, length), threads);
+    return static_cast<double>(length) / work.read_seconds(all.subspan(start, length));
   }
 
   void report_progress(const KernelRow& row) {
@@ -186,6 +201,7 @@ class Measurement {
   std::vector<int> thread_counts_{1};
   std::vector<double> clocks_{};
   std::uint64_t done_ = 0, total_ = 0;
+  std::vector<std::uint64_t> folded_{};  ///< of reads by an engine's threads
 };
 
 }  // namespace
