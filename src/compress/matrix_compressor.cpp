@@ -110,8 +110,8 @@ void remove_shrinkage(MatrixView weights, const InputMoments& moments, int threa
   factors.numbers.left = dequantized(factors.left, threads);
 }
 
-/// Puts codes that were moved out of `memory` back where none are left.
-void give_back(QuantizedMatrix codes, CompensatorMemory& memory) {
+/// Keeps the memory of codes that were moved out of `memory`, in a place where none is left.
+void keep_memory(QuantizedMatrix codes, CompensatorMemory& memory) {
   for (QuantizedMatrix& kept : memory.codes) {
     if (kept.codes.capacity() < codes.codes.capacity()) return std::swap(kept, codes);
   }
@@ -151,7 +151,7 @@ Result<CompressedMatrix> compress_matrix(std::string_view name, MatrixView weigh
   if (plan.rank > 0) matrix.factors = pack_factors(compensated.factors, threads);
   matrix.blocks = kernels::pack(compensated.codes, threads);
   measure(weights, compensated, moments, threads, matrix);
-  if (memory != nullptr && plan.rank > 0) give_back(std::move(compensated.codes), *memory);
+  if (memory != nullptr && plan.rank > 0) keep_memory(std::move(compensated.codes), *memory);
   return matrix;
 }
 
