@@ -26,6 +26,7 @@ namespace {
 
 #include "kernels/avx512/unpack_body.h"
 #include "kernels/avx512vnni/bf16_codes_body.h"
+#include "kernels/avx512vnni/tile_body.h"
 // After the codes that it multiplies.
 #include "kernels/avx512vnni/bf16_tile_body.h"
 
@@ -135,9 +136,6 @@ void multiply_one_token(const Call& call) noexcept {
   }
 }
 
-/// Tokens multiplied with a run before the next run: their values, 512 kB, stay in the second cache.
-constexpr std::size_t kMostTokens = 256;
-
 /// The next one, two, four or eight of `count` tokens; returns how many.
 template <int kChunks, int kBlocks>
 std::size_t multiply_next(const Panel& panel, const Run& run, const TileInputs& tokens,
@@ -162,20 +160,7 @@ std::size_t multiply_next(const Panel& panel, const Run& run, const TileInputs& 
   return 1;
 }
 
-/// Where the run after the groups before `group` begins: in the same row blocks, or in those after
-/// them, also where another call will multiply those. Null at the end of the matrix.
-template <int kBlocks>
-const std::uint8_t* next_run(const PackedMatrixView& matrix, std::size_t index,
-                             std::size_t group) noexcept {
-  if (group < matrix.layout.num_groups()) {
-    return row_block_of(matrix, index).blocks + matrix.layout.codes_offset(group);
-  }
-  const std::size_t after = index + kBlocks;
-  return after < matrix.layout.num_row_blocks() ? row_block_of(matrix, after).blocks : nullptr;
-}
-
-/// Some tokens times kBlocks row blocks. Outputs under way lie side by side: in the caller's rows they
-/// would lie kilobytes apart, in a few sets of the caches.
+/// Some tokens times kBlocks row blocks.
 template <int kBits, int kChunks, bool kIsWide, int kBlocks>
 void multiply_part(const Call& call, std::size_t index, std::size_t first_token,
                    std::size_t num_tokens, Panel& panel) noexcept {
@@ -185,12 +170,7 @@ void multiply_part(const Call& call, std::size_t index, std::size_t first_token,
   OutputTile outputs[kMostTokens];
   std::memset(outputs, 0, num_tokens * sizeof(OutputTile));
   for (std::size_t first = 0; first < groups; first += groups_per_run) {
-    Run run{.first_group = first,
-            .num_groups = std::min(groups_per_run, groups - first),
-            .group_size = layout.group_size,
-            .next = next_run<kBlocks>(call.matrix, index, first + groups_per_run),
-            .next_apart = (kBlocks - 1) * layout.row_block_bytes(),
-            .bytes_per_group = layout.codes_bytes() + kLineBytes};
+    Run run = run_from(call.matrix, index, kBlocks, first, groups_per_run);
     for (std::size_t block = 0; block < kBlocks; ++block) {
       unpack_run<kBits, kIsWide>(row_block_of(call.matrix, index + block).blocks, layout, run,
                                  panel, block);

@@ -2,7 +2,8 @@
 // inputs are unpacked once, a byte each, then multiplied by tile after tile of tokens. The sums of
 // a tile fill sixteen registers, so a broadcast digit feeds two multiplications and a line of codes
 // eight. The first tile unpacks what it multiplies: masks and shifts run beside vpdpbusd, while on
-// their own they took a twelfth of the time at sixteen tokens. Included after one_token_body.h.
+// their own they took a twelfth of the time at sixteen tokens. Included after one_token_body.h and
+// tile_body.h.
 //
 // With one digit, 256 of 304 operations on the multiplier's ports are vpdpbusd at groups of 64 (84 %
 // of the peak rate at best), with two digits 256 of 280 (91 %): the rest scales the sums.
@@ -10,25 +11,7 @@
 /// Inputs unpacked at a time: 64 kB of codes for two row blocks. 1024 and 2048 are alike on one core and
 /// better than fewer, on two cores 2048 is better.
 constexpr std::size_t kRunInputs = 2048;
-constexpr std::size_t kMostRunGroups = kRunInputs / kChunkInputs;
-constexpr std::size_t kPanelBlocks = 2;
-
-/// Some groups of kPanelBlocks row blocks, ready to be multiplied.
-struct Panel {
-  alignas(kLineBytes) std::uint8_t codes[kPanelBlocks][kRunInputs * kBlockRows];
-  alignas(kLineBytes) float scales[kPanelBlocks][kMostRunGroups][kBlockRows];
-  alignas(kLineBytes) float zeros[kPanelBlocks][kMostRunGroups][kBlockRows];
-};
-
-/// What a tile needs to know: which groups the panel holds, and what to ask for meanwhile.
-struct Run {
-  std::size_t first_group;
-  std::size_t num_groups;
-  std::size_t group_size;
-  const std::uint8_t* next;  ///< packed bytes of the next run in the first row block, or null
-  std::size_t next_apart;    ///< from there to those of the second row block
-  std::size_t bytes_per_group;
-};
+using Panel = PanelOf<std::uint8_t, kRunInputs>;
 
 template <int kBits, bool kIsWide>
 TRINE_TARGET_AVX512 void unpack_run(const std::uint8_t* row_block, const PackedLayout& layout,
@@ -147,12 +130,8 @@ TRINE_INLINE_AVX512 void add_chunk(const Source& source, std::size_t chunk, std:
   }
 }
 
-/// Outputs of one token under way.
-struct OutputTile {
-  alignas(kLineBytes) float of[kPanelBlocks * kBlockRows];
-};
-
-/// Adds the run's groups to the outputs of kTokens tokens; the first run begins at zero.
+/// Adds the run's groups to the outputs of kTokens tokens; the first run begins at zero. Sums so far are
+/// a variable of this function: what a caller's pointer leads to would be loaded and stored in between.
 template <int kDigits, int kTokens, int kBlocks, class Source>
 TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const TokenInput* tokens,
                                        OutputTile* outputs) noexcept {
@@ -173,13 +152,7 @@ TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const Toke
     digits[t] = tokens[t].digits + kDigits * run.first_group * run.group_size;
   }
   for (std::size_t i = 0; i < run.num_groups; ++i) {
-    if (run.next != nullptr) {
-      for (std::size_t line = 0; line < run.bytes_per_group; line += kLineBytes) {
-        const std::uint8_t* at = run.next + i * run.bytes_per_group + line;
-        _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
-        _mm_prefetch(reinterpret_cast<const char*>(at + run.next_apart), _MM_HINT_T1);
-      }
-    }
+    fetch_next(run, i);
     source.enter_group(i);
     TileSums<kDigits, kTokens, kBlocks> sums;
 #pragma GCC unroll 2

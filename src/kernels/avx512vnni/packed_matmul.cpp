@@ -25,6 +25,7 @@ namespace {
 
 #include "kernels/avx512/unpack_body.h"
 #include "kernels/avx512vnni/one_token_body.h"
+#include "kernels/avx512vnni/tile_body.h"
 // After the operands that it shares.
 #include "kernels/avx512vnni/many_tokens_body.h"
 #include "kernels/avx512vnni/panel_tile_body.h"
@@ -59,12 +60,7 @@ void multiply_one_token(const Call& call) noexcept {
   multiply_parts<kBits, kChunks, kIsWide, kDigits, 1>(call, index);
 }
 
-/// Tokens multiplied with a run before the next run: their digits, 512 kB, stay in the second cache.
-constexpr std::size_t kMostTokens = 256;
-
-/// Some tokens of a call with two row blocks, or one. Outputs under way lie side by side: in the
-/// caller's rows they would lie kilobytes apart, in a few sets of the caches, and every run would
-/// wait for them again.
+/// Some tokens of a call with two row blocks, or one.
 struct Part {
   const DigitLayout& digits;  ///< of every token
   std::size_t first_token, num_tokens;
@@ -136,17 +132,6 @@ void multiply_run(const Call& call, const Part& part, const Run& run, Panel& pan
   }
 }
 
-/// Where the run after the groups before `group` begins: in the same row blocks, or in those after
-/// them, also where another call will multiply those. Null at the end of the matrix.
-const std::uint8_t* next_run(const PackedMatrixView& matrix, std::size_t index,
-                             std::size_t group) noexcept {
-  if (group < matrix.layout.num_groups()) {
-    return row_block_of(matrix, index).blocks + matrix.layout.codes_offset(group);
-  }
-  const std::size_t after = index + kPanelBlocks;
-  return after < matrix.layout.num_row_blocks() ? row_block_of(matrix, after).blocks : nullptr;
-}
-
 template <int kBits, int kChunks, bool kIsWide, int kDigits>
 void multiply_many_tokens(const Call& call) noexcept {
   const PackedLayout& layout = call.matrix.layout;
@@ -161,12 +146,7 @@ void multiply_many_tokens(const Call& call) noexcept {
       const Part part{digits, token,      std::min(kMostTokens, call.inputs.num_tokens - token),
                       index,  num_blocks, outputs};
       for (std::size_t first = 0; first < groups; first += groups_per_run) {
-        const Run run{.first_group = first,
-                      .num_groups = std::min(groups_per_run, groups - first),
-                      .group_size = layout.group_size,
-                      .next = next_run(call.matrix, index, first + groups_per_run),
-                      .next_apart = num_blocks == kPanelBlocks ? layout.row_block_bytes() : 0,
-                      .bytes_per_group = layout.codes_bytes() + kLineBytes};
+        const Run run = run_from(call.matrix, index, num_blocks, first, groups_per_run);
         multiply_run<kBits, kChunks, kIsWide, kDigits>(call, part, run, panel);
       }
     }

@@ -1,10 +1,7 @@
 // A full tile of tokens times two unpacked row blocks, in assembly. It does what multiply_tile() does,
-// number by number, and reaches the 84 % (one digit) and 91 % (two) of the peak rate that the ports
-// allow; g++ 12 spills sums and makes 76 to 80 % of the same loop, more or less with every change
-// around it. Included after many_tokens_body.h.
-//
-// Registers: 0 to 15 sums, 16 to 19 scales and zeros, 24 to 29 what a step makes, 30 and 31 codes.
-// The assembler repeats what is between .rept and .endr; trine_at counts the operands of a group.
+// number by number. Alone it runs at the 84 % (one digit) and 91 % (two) of the peak rate that the
+// ports allow, with all around it at 80 and 88; g++ 12 spills sums and makes 76 to 80 % of the same loop,
+// more or less with every change around it. Included after many_tokens_body.h.
 
 /// Where one group of a tile lies. Tokens are `stride` bytes apart, in digits, scales and sums alike.
 struct TileGroup {
@@ -17,12 +14,6 @@ struct TileGroup {
 };
 
 // clang-format off
-/// One token of one digit: a broadcast feeds the sums of both row blocks.
-#define TRINE_ADD_DIGIT(AT, X, FIRST, SECOND)          \
-  "vpbroadcastd " AT ", %%zmm" X "\n"                  \
-  "vpdpbusd %%zmm" X ", %%zmm30, %%zmm" FIRST "\n"     \
-  "vpdpbusd %%zmm" X ", %%zmm31, %%zmm" SECOND "\n"
-
 /// One token's output of one row block: add_scaled().
 #define TRINE_SCALE_SUM(SUM, SCALE, INPUT_SUM, SCALES, ZEROS, OUTPUT, X, Y)       \
   "vcvtdq2ps %%zmm" SUM ", %%zmm" X "\n"                                           \
@@ -31,37 +22,10 @@ struct TileGroup {
   "vfmadd213ps " OUTPUT "(%[out]), %%zmm" Y ", %%zmm" X "\n"                       \
   "vmovaps %%zmm" X ", " OUTPUT "(%[out])\n"
 
-/// A token's outputs of both row blocks. MODE: how its token is addressed from the first one.
+/// A token's outputs of both row blocks.
 #define TRINE_SCALE_TOKEN(FIRST, SECOND, SCALE, INPUT_SUM, OUTPUT)                        \
   TRINE_SCALE_SUM(FIRST, SCALE, INPUT_SUM, "16", "18", OUTPUT, "24", "26")                \
   TRINE_SCALE_SUM(SECOND, SCALE, INPUT_SUM, "17", "19", OUTPUT "+64", "25", "27")
-
-#define TRINE_LOAD_METADATA                            \
-  "vmovaps (%[meta]), %%zmm16\n"                       \
-  "vmovaps %c[block_meta](%[meta]), %%zmm17\n"         \
-  "vmovaps 2*%c[block_meta](%[meta]), %%zmm18\n"       \
-  "vmovaps 3*%c[block_meta](%[meta]), %%zmm19\n"
-
-#define TRINE_CLEAR(N) "vpxord %%zmm" N ", %%zmm" N ", %%zmm" N "\n"
-#define TRINE_CLEAR_SUMS                                                                    \
-  TRINE_CLEAR("0") TRINE_CLEAR("1") TRINE_CLEAR("2") TRINE_CLEAR("3") TRINE_CLEAR("4")      \
-  TRINE_CLEAR("5") TRINE_CLEAR("6") TRINE_CLEAR("7") TRINE_CLEAR("8") TRINE_CLEAR("9")      \
-  TRINE_CLEAR("10") TRINE_CLEAR("11") TRINE_CLEAR("12") TRINE_CLEAR("13") TRINE_CLEAR("14") \
-  TRINE_CLEAR("15")
-
-#define TRINE_BEGIN_OPERANDS                                    \
-  ".set trine_at, 0\n"                                          \
-  ".rept %c[operands]\n"                                        \
-  "vmovdqa64 64*trine_at(%[codes]), %%zmm30\n"                  \
-  "vmovdqa64 64*trine_at+%c[block_codes](%[codes]), %%zmm31\n"
-#define TRINE_END_OPERANDS         \
-  ".set trine_at, trine_at + 1\n"  \
-  ".endr\n"
-
-#define TRINE_TILE_CLOBBERS                                                                     \
-  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",      \
-  "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm24",     \
-  "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "memory"
 
 /// Adds one group to the outputs of eight tokens of one digit.
 template <int kChunks>
@@ -73,14 +37,7 @@ TRINE_INLINE_AVX512 void add_group_of_eight(const TileGroup& group) noexcept {
   asm volatile(
       TRINE_CLEAR_SUMS
       TRINE_BEGIN_OPERANDS
-      TRINE_ADD_DIGIT("4*trine_at(%[x])", "24", "0", "1")
-      TRINE_ADD_DIGIT("4*trine_at(%[x],%[s])", "25", "2", "3")
-      TRINE_ADD_DIGIT("4*trine_at(%[x],%[s],2)", "26", "4", "5")
-      TRINE_ADD_DIGIT("4*trine_at(%[x],%[s3])", "27", "6", "7")
-      TRINE_ADD_DIGIT("4*trine_at(%[x4])", "24", "8", "9")
-      TRINE_ADD_DIGIT("4*trine_at(%[x4],%[s])", "25", "10", "11")
-      TRINE_ADD_DIGIT("4*trine_at(%[x4],%[s],2)", "26", "12", "13")
-      TRINE_ADD_DIGIT("4*trine_at(%[x4],%[s3])", "27", "14", "15")
+      TRINE_ADD_EIGHT("vpdpbusd")
       TRINE_END_OPERANDS
       TRINE_LOAD_METADATA
       TRINE_SCALE_TOKEN("0", "1", "(%[xs])", "(%[xt])", "0*128")
@@ -113,14 +70,14 @@ TRINE_INLINE_AVX512 void add_group_of_four(const TileGroup& group) noexcept {
   asm volatile(
       TRINE_CLEAR_SUMS
       TRINE_BEGIN_OPERANDS
-      TRINE_ADD_DIGIT("4*trine_at(%[x])", "24", "0", "1")
-      TRINE_ADD_DIGIT("4*trine_at+%c[low](%[x])", "25", "2", "3")
-      TRINE_ADD_DIGIT("4*trine_at(%[x],%[s])", "26", "4", "5")
-      TRINE_ADD_DIGIT("4*trine_at+%c[low](%[x],%[s])", "27", "6", "7")
-      TRINE_ADD_DIGIT("4*trine_at(%[x],%[s],2)", "24", "8", "9")
-      TRINE_ADD_DIGIT("4*trine_at+%c[low](%[x],%[s],2)", "25", "10", "11")
-      TRINE_ADD_DIGIT("4*trine_at(%[x],%[s3])", "26", "12", "13")
-      TRINE_ADD_DIGIT("4*trine_at+%c[low](%[x],%[s3])", "27", "14", "15")
+      TRINE_ADD_INPUTS("vpdpbusd", "4*trine_at(%[x])", "24", "0", "1")
+      TRINE_ADD_INPUTS("vpdpbusd", "4*trine_at+%c[low](%[x])", "25", "2", "3")
+      TRINE_ADD_INPUTS("vpdpbusd", "4*trine_at(%[x],%[s])", "26", "4", "5")
+      TRINE_ADD_INPUTS("vpdpbusd", "4*trine_at+%c[low](%[x],%[s])", "27", "6", "7")
+      TRINE_ADD_INPUTS("vpdpbusd", "4*trine_at(%[x],%[s],2)", "24", "8", "9")
+      TRINE_ADD_INPUTS("vpdpbusd", "4*trine_at+%c[low](%[x],%[s],2)", "25", "10", "11")
+      TRINE_ADD_INPUTS("vpdpbusd", "4*trine_at(%[x],%[s3])", "26", "12", "13")
+      TRINE_ADD_INPUTS("vpdpbusd", "4*trine_at+%c[low](%[x],%[s3])", "27", "14", "15")
       TRINE_END_OPERANDS
       TRINE_LOAD_METADATA
       TRINE_JOIN_DIGITS("0", "2") TRINE_JOIN_DIGITS("1", "3")
@@ -147,8 +104,7 @@ TRINE_TARGET_AVX512 void multiply_panel_tile(const Panel& panel, const Run& run,
                                              const TokenInput* tokens,
                                              OutputTile* outputs) noexcept {
   constexpr std::size_t kTokens = 8 / kDigits, kGroupSize = kChunks * kChunkInputs;
-  static_assert(sizeof(OutputTile) == 128 && kPanelBlocks == 2, "as the assembly has it");
-  static_assert(offsetof(Panel, zeros) == offsetof(Panel, scales) + sizeof(Panel::scales));
+  static_assert(fits_assembly<Panel>());
   if (run.first_group == 0) {
     for (std::size_t t = 0; t < kTokens; ++t) outputs[t] = {};
   }
@@ -160,14 +116,7 @@ TRINE_TARGET_AVX512 void multiply_panel_tile(const Panel& panel, const Run& run,
                   .stride = static_cast<std::size_t>(tokens[1].digits - tokens[0].digits),
                   .outputs = outputs};
   for (std::size_t i = 0; i < run.num_groups; ++i) {
-    // The next tile's digits are asked for: of many tokens they come from the third cache.
-#pragma GCC unroll 8
-    for (std::size_t t = 0; t < kTokens; ++t) {
-      const std::uint8_t* next = group.digits + (kTokens + t) * group.stride;
-      for (std::size_t line = 0; line < kDigits * kGroupSize; line += kLineBytes) {
-        _mm_prefetch(reinterpret_cast<const char*>(next + line), _MM_HINT_T1);
-      }
-    }
+    fetch_next_tile<kTokens, kDigits * kGroupSize, _MM_HINT_T1>(group.digits, group.stride);
     if constexpr (kDigits == 1) {
       add_group_of_eight<kChunks>(group);
     } else {
