@@ -1,5 +1,6 @@
 #include "eval/kernel_subject.h"
 
+#include "base/huge_pages.h"
 #include "base/random.h"
 #include "models/weight_source.h"
 
@@ -26,11 +27,11 @@ Batch make_batch(const kernels::KernelTable& table, const PackedLayout& layout,
                  std::size_t tokens, kernels::InputForm form) {
   base::Random random(tokens);
   Batch batch;
-  batch.inputs.resize(tokens * layout.in_features);
+  base::resize_in_huge_pages(batch.inputs, tokens * layout.in_features);
   for (float& value : batch.inputs) value = static_cast<float>(random.normal());
-  batch.outputs.resize(tokens * layout.out_features);
+  base::resize_in_huge_pages(batch.outputs, tokens * layout.out_features);
   const std::size_t bytes = table.prepared_bytes(layout.in_features, layout.group_size, form);
-  batch.memory.resize(tokens * bytes + kLineBytes);
+  base::resize_in_huge_pages(batch.memory, tokens * bytes + kLineBytes);
   const auto address = reinterpret_cast<std::uintptr_t>(batch.memory.data());
   std::uint8_t* first = batch.memory.data() + (kLineBytes - address % kLineBytes) % kLineBytes;
   for (std::size_t token = 0; token < tokens; ++token) {

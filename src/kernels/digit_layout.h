@@ -2,6 +2,8 @@
 // group.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,7 +20,8 @@ namespace trine::kernels {
 /// high is in [−127, 127], low in [−64, 63]. A digit value is at most 16319 in size, so a sum
 /// over 128 inputs stays below 2^21 and is exact in fp32.
 ///
-/// With one digit the low ones are all there is: x[i] ≈ low[i] · scales[g], low in [−127, 127].
+/// With one digit the low ones are all there is: x[i] ≈ low[i] · scales[g], low in [−127, 127], and the scale
+/// is one_digit_scale().
 struct DigitLayout {
   std::size_t num_groups = 0;
   std::size_t group_size = 0;
@@ -44,6 +47,23 @@ struct DigitLayout {
 /// The largest value `num_digits` digits stand for: 127 or 127 · 128 + 63 = 16319.
 [[nodiscard]] constexpr float largest_digit_value(int num_digits) noexcept {
   return num_digits == 1 ? 127.0f : 127.0f * 128.0f + 63.0f;
+}
+
+/// Scales of one digit are (8 + k) / 8 · 2^e, k from 0 to 7: bits of their fp32 below this one are zero.
+/// So products with them need an addition to an exponent and eight products made before, which prefill
+/// is a twentieth faster for (avx512vnni/one_digit_tile_body.h). On average, steps are 4.7 % larger than they
+/// would be with the exact scale.
+inline constexpr std::size_t kNumScaleSteps = 8;
+inline constexpr int kScaleStepBit = 20;
+
+/// The smallest such scale that gives `largest`, the largest magnitude of a group, a digit of 127 at most; 0 for
+/// less than 127 · 2^-62 and NaN. Beyond 127 · 2^62 inputs count as that, so that exponents stay in range.
+[[nodiscard]] inline float one_digit_scale(float largest) noexcept {
+  constexpr std::uint32_t kBelowStep = (1u << kScaleStepBit) - 1;
+  const float exact = largest / largest_digit_value(1);
+  if (!(exact >= 0x1p-62f)) return 0.0f;
+  const auto bits = std::bit_cast<std::uint32_t>(std::min(exact, 0x1p62f));
+  return std::bit_cast<float>((bits + kBelowStep) & ~kBelowStep);
 }
 
 [[nodiscard]] inline std::size_t digit_bytes(std::size_t in_features, std::size_t group_size,

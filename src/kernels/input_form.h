@@ -9,7 +9,7 @@ namespace trine::kernels {
 
 /// What a prepared input stands for. The scalar table defines each; see KernelTable::prepare_input.
 enum class InputForm {
-  kOneDigit,   ///< the nearest of 127 steps on either side of zero, per group
+  kOneDigit,   ///< the nearest of 113 to 127 steps on either side of zero, per group
   kTwoDigits,  ///< finer than fp16: 16319 steps on either side of zero, per group
   kBf16,       ///< the nearest bf16, ties to even
 };

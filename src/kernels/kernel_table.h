@@ -66,8 +66,9 @@ struct KernelTable {
   /// Turns one token's fp32 input [in_features] into what packed_matmul wants, as one or two int8
   /// digits per value and a scale per group. Two: x ≈ (128·high + low)·scale with scale =
   /// max|x| / 16319, so |x − x̂| ≤ max|x| / 32638 within the group, finer than fp16 (the scalar table
-  /// keeps the fp32 value). One: x ≈ low·scale with scale = max|x| / 127, on every table. bf16: the
-  /// nearest bf16 of x; where the processor has no dot products of bf16, that value as two digits.
+  /// keeps the fp32 value). One: x ≈ low·scale, on every table, with scale = max|x| / 127 raised to the
+  /// next eighth of a power of two (one_digit_scale). bf16: the nearest bf16 of x; where the
+  /// processor has no dot products of bf16, that value as two digits.
   void (*prepare_input)(const float* input, std::size_t in_features, std::size_t group_size,
                         InputForm form, std::uint8_t* prepared) noexcept;
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/huge_pages.h"
 #include "base/thread_team.h"
 #include "kernels/kernel_table.h"
 #include "runtime/input_observer.h"
@@ -62,21 +63,26 @@ class Compute {
     return mine.data();
   }
 
-  /// At least `bytes` for the prepared inputs of one multiply(); slots are separate buffers.
+  /// At least `bytes` for the prepared inputs of one multiply(), whole lines; slots are separate buffers.
   [[nodiscard]] std::uint8_t* prepared_inputs(std::size_t slot, std::size_t bytes) {
     if (prepared_.size() <= slot) prepared_.resize(slot + 1);
-    if (prepared_[slot].size() < bytes) prepared_[slot].resize(bytes);
-    return prepared_[slot].data();
+    const std::size_t lines = bytes / sizeof(Line) + 1;
+    if (prepared_[slot].size() < lines) base::resize_in_huge_pages(prepared_[slot], lines);
+    return prepared_[slot].front().bytes;
   }
 
  private:
+  struct alignas(kLineBytes) Line {
+    std::uint8_t bytes[kLineBytes];
+  };
+
   const kernels::KernelTable* table_;
   std::unique_ptr<base::ThreadTeam> team_;
   bool is_steady_ = false;
   kernels::InputForm input_form_ = kernels::InputForm::kTwoDigits;
   InputObserver* input_observer_ = nullptr;
   std::vector<std::vector<float>> scratch_;
-  std::vector<std::vector<std::uint8_t>> prepared_{};
+  std::vector<std::vector<Line>> prepared_{};
 };
 
 }  // namespace trine::runtime

@@ -47,14 +47,15 @@ TEST(PrepareInput, DigitsRestoreTheInput) {
   }
 }
 
-/// One digit is the nearest of 127 steps, at both ends of the range and in the short last group.
+/// One digit is the nearest step, at both ends of the range and in the short last group. Steps are the
+/// smallest eighths of a power of two that reach the largest input.
 TEST(PrepareInput, OneDigitRestoresTheInputToHalfAStep) {
   for (const KernelTable* table : runnable_tables().subspan(1)) {
     SCOPED_TRACE(table->name);
     constexpr std::size_t kCount = 100, kGroup = 64;
     std::vector<float> input = testing_support::random_normal(kCount, 13);
-    input[5] = 9.0f;
-    input[70] = -9.0f;
+    input[5] = 127.0f * 1.375f;  // a step of its own
+    input[70] = -9.0f;           // 9/127 is 1.134 / 16: the next step is 1.25 / 16
     const DigitLayout layout(kCount, kGroup, 1);
     std::vector<std::uint8_t> prepared(layout.bytes());
     table->prepare_input(input.data(), kCount, kGroup, InputForm::kOneDigit, prepared.data());
@@ -62,8 +63,10 @@ TEST(PrepareInput, OneDigitRestoresTheInputToHalfAStep) {
     const auto* scales =
         reinterpret_cast<const float*>(prepared.data() + layout.scales_offset());
     const auto* sums = reinterpret_cast<const float*>(prepared.data() + layout.sums_offset());
+    EXPECT_EQ(scales[0], 1.375f);
+    EXPECT_EQ(scales[1], 1.25f / 16.0f);
     EXPECT_EQ(digits[5], 127);
-    EXPECT_EQ(digits[70], -127);
+    EXPECT_EQ(digits[70], -115);  // 9 / 1.25 · 16 = 115.2
     for (std::size_t group = 0; group < layout.num_groups; ++group) {
       double sum = 0.0;
       for (std::size_t i = 0; i < kGroup; ++i) {
@@ -74,6 +77,35 @@ TEST(PrepareInput, OneDigitRestoresTheInputToHalfAStep) {
                     static_cast<double>(scales[group]) * (0.5 + 1e-4));
       }
       EXPECT_EQ(sums[group], sum);
+    }
+  }
+}
+
+/// Where the scale of one digit ends: too small is 0, too large is the largest, and tables agree.
+TEST(PrepareInput, OneDigitHasASmallestAndALargestScale) {
+  constexpr std::size_t kGroup = 32;
+  const DigitLayout layout(3 * kGroup, kGroup, 1);
+  std::vector<float> input(3 * kGroup, 0.0f);
+  input[1] = 126.0f * 0x1p-62f;
+  input[kGroup + 1] = 127.0f * 0x1p-62f;
+  input[2 * kGroup + 1] = -3e38f;
+  input[2 * kGroup + 2] = 0x1p62f;
+  const float expected[] = {0.0f, 127.0f * 0x1p-62f, -127.0f * 0x1p62f, 0x1p62f};
+  for (const KernelTable* table : runnable_tables()) {
+    SCOPED_TRACE(table->name);
+    std::vector<std::uint8_t> prepared(
+        table->prepared_bytes(3 * kGroup, kGroup, InputForm::kOneDigit));
+    table->prepare_input(input.data(), 3 * kGroup, kGroup, InputForm::kOneDigit,
+                         prepared.data());
+    const auto* values = reinterpret_cast<const float*>(prepared.data());
+    const auto* digits = reinterpret_cast<const std::int8_t*>(prepared.data());
+    const auto* scales =
+        reinterpret_cast<const float*>(prepared.data() + layout.scales_offset());
+    std::size_t next = 0;
+    for (const std::size_t at : {std::size_t{1}, kGroup + 1, 2 * kGroup + 1, 2 * kGroup + 2}) {
+      const float value =
+          table->name == "scalar" ? values[at] : digits[at] * scales[at / kGroup];
+      EXPECT_EQ(value, expected[next++]) << at;
     }
   }
 }

@@ -56,15 +56,24 @@ TRINE_INLINE_AVX2 std::int32_t add_lanes(__m256i values) noexcept {
 TRINE_TARGET_AVX2 void split_group(const float* values, std::size_t count, int num_digits,
                                    std::int8_t* digits, float& scale, float& sum) noexcept {
   const float largest = largest_magnitude(values, count);
-  const float largest_value = largest_digit_value(num_digits);
-  // Below this the inverse would overflow; such inputs count as zero.
-  constexpr float kTiny = 1e-30f;
-  const float inverse = largest > kTiny ? largest_value / largest : 0.0f;
+  const float most = largest_digit_value(num_digits);
+  float inverse = 0.0f;
+  if (num_digits == 1) {
+    scale = one_digit_scale(largest);
+    if (scale > 0.0f) inverse = 1.0f / scale;
+  } else {
+    // Below this the inverse would overflow; such inputs count as zero.
+    constexpr float kTiny = 1e-30f;
+    scale = largest > kTiny ? largest / most : 0.0f;
+    if (largest > kTiny) inverse = most / largest;
+  }
   const __m256 factor = _mm256_set1_ps(inverse);
   __m256i total = _mm256_setzero_si256();
   for (std::size_t i = 0; i < count; i += 8) {
-    const __m256i value =
-        _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(values + i), factor));
+    const __m256 steps = _mm256_mul_ps(_mm256_loadu_ps(values + i), factor);
+    // Only inputs beyond the largest scale reach beyond.
+    const __m256i value = _mm256_cvtps_epi32(
+        _mm256_max_ps(_mm256_min_ps(steps, _mm256_set1_ps(most)), _mm256_set1_ps(-most)));
     __m256i low = value;
     if (num_digits == 2) {
       const __m256i upper =
@@ -75,7 +84,6 @@ TRINE_TARGET_AVX2 void split_group(const float* values, std::size_t count, int n
     store_bytes(digits + static_cast<std::size_t>(num_digits - 1) * count + i, low);
     total = _mm256_add_epi32(total, value);
   }
-  scale = largest > kTiny ? largest / largest_value : 0.0f;
   sum = static_cast<float>(add_lanes(total));
 }
 

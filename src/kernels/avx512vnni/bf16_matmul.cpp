@@ -170,7 +170,9 @@ void multiply_part(const Call& call, std::size_t index, std::size_t first_token,
   OutputTile outputs[kMostTokens];
   std::memset(outputs, 0, num_tokens * sizeof(OutputTile));
   for (std::size_t first = 0; first < groups; first += groups_per_run) {
-    Run run = run_from(call.matrix, index, kBlocks, first, groups_per_run);
+    const std::size_t end = first + groups_per_run;
+    const RunPlace next = end < groups ? RunPlace{index, end} : RunPlace{index + kBlocks, 0};
+    Run run = run_at(call.matrix, {index, first}, groups_per_run, next);
     for (std::size_t block = 0; block < kBlocks; ++block) {
       unpack_run<kBits, kIsWide>(row_block_of(call.matrix, index + block).blocks, layout, run,
                                  panel, block);

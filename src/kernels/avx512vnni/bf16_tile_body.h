@@ -6,7 +6,17 @@
 
 /// Inputs unpacked at a time: 64 kB of codes for two row blocks.
 constexpr std::size_t kRunInputs = 1024;
-using Panel = PanelOf<std::uint16_t, kRunInputs>;
+
+/// Some groups of kPanelBlocks row blocks, unpacked.
+struct Panel {
+  static constexpr std::size_t kMostGroups = kRunInputs / kChunkInputs;
+  alignas(kLineBytes) std::uint16_t codes[kPanelBlocks][kRunInputs * kBlockRows];
+  alignas(kLineBytes) float scales[kPanelBlocks][kMostGroups][kBlockRows];
+  alignas(kLineBytes) float zeros[kPanelBlocks][kMostGroups][kBlockRows];
+};
+
+/// Tokens multiplied with a run before the next run: their inputs, 512 kB, stay in the second cache.
+constexpr std::size_t kMostTokens = 256;
 
 /// Inputs of the first of some tokens, from the run's first group on; tokens are `stride` bytes apart.
 struct TileInputs {
@@ -99,25 +109,23 @@ template <int kChunks>
 TRINE_INLINE_AVX512 void add_group_of_eight(const std::uint16_t* codes, const float* metadata,
                                             const TileInputs& tokens,
                                             OutputTile* outputs) noexcept {
-  const std::size_t stride = tokens.stride;
   asm volatile(
       TRINE_CLEAR_SUMS
       TRINE_BEGIN_OPERANDS
       TRINE_ADD_EIGHT("vdpbf16ps")
       TRINE_END_OPERANDS
       TRINE_LOAD_METADATA
-      TRINE_SCALE_TOKEN("0", "1", "(%[xt])", "0*128", "24")
-      TRINE_SCALE_TOKEN("2", "3", "(%[xt],%[s])", "1*128", "25")
-      TRINE_SCALE_TOKEN("4", "5", "(%[xt],%[s],2)", "2*128", "26")
-      TRINE_SCALE_TOKEN("6", "7", "(%[xt],%[s3])", "3*128", "27")
-      TRINE_SCALE_TOKEN("8", "9", "(%[xt4])", "4*128", "24")
-      TRINE_SCALE_TOKEN("10", "11", "(%[xt4],%[s])", "5*128", "25")
-      TRINE_SCALE_TOKEN("12", "13", "(%[xt4],%[s],2)", "6*128", "26")
-      TRINE_SCALE_TOKEN("14", "15", "(%[xt4],%[s3])", "7*128", "27")
+      TRINE_SCALE_TOKEN("0", "1", TRINE_TOKEN_0("xt"), "0*128", "24")
+      TRINE_SCALE_TOKEN("2", "3", TRINE_TOKEN_1("xt"), "1*128", "25")
+      TRINE_SCALE_TOKEN("4", "5", TRINE_TOKEN_2("xt"), "2*128", "26")
+      TRINE_SCALE_TOKEN("6", "7", TRINE_TOKEN_3("xt"), "3*128", "27")
+      TRINE_SCALE_TOKEN("8", "9", TRINE_TOKEN_4("xt"), "4*128", "24")
+      TRINE_SCALE_TOKEN("10", "11", TRINE_TOKEN_5("xt"), "5*128", "25")
+      TRINE_SCALE_TOKEN("12", "13", TRINE_TOKEN_6("xt"), "6*128", "26")
+      TRINE_SCALE_TOKEN("14", "15", TRINE_TOKEN_7("xt"), "7*128", "27")
       :
       : [codes] "r"(codes), [meta] "r"(metadata), [out] "r"(outputs), [x] "r"(tokens.values),
-        [x4] "r"(tokens.values + 4 * stride), [s] "r"(stride), [s3] "r"(3 * stride),
-        [xt] "r"(tokens.sums), [xt4] "r"(tokens.sums + 4 * stride), [operands] "i"(16 * kChunks),
+        [xt] "r"(tokens.sums), TRINE_TOKEN_STRIDES(tokens.stride), [operands] "i"(16 * kChunks),
         [block_codes] "i"(sizeof(Panel::codes) / kPanelBlocks),
         [block_meta] "i"(sizeof(Panel::scales) / kPanelBlocks)
       : TRINE_TILE_CLOBBERS);

@@ -5,15 +5,56 @@
 // their own they took a twelfth of the time at sixteen tokens. Included after one_token_body.h and
 // tile_body.h.
 //
-// With one digit, 256 of 304 operations on the multiplier's ports are vpdpbusd at groups of 64 (84 %
+// Of the operations on the multiplier's ports at groups of 64, 256 of 288 are vpdpbusd with one digit (89 %
 // of the peak rate at best), with two digits 256 of 280 (91 %): the rest scales the sums.
 
 /// Inputs unpacked at a time: 64 kB of codes for two row blocks. 1024 and 2048 are alike on one core and
 /// better than fewer, on two cores 2048 is better.
 constexpr std::size_t kRunInputs = 2048;
-using Panel = PanelOf<std::uint8_t, kRunInputs>;
 
-template <int kBits, bool kIsWide>
+/// Tokens multiplied with a run before the next run: their inputs, 512 kB a digit, stay in the second cache.
+constexpr std::size_t kMostTokens = 256;
+
+/// Scales of one group of a row block, times each step a scale of inputs may be: as integers, less the bits
+/// of that step between 1 and 2, so that adding the bits of an input's scale makes the product of both.
+struct ScaleTable {
+  alignas(kLineBytes) std::int32_t products[kNumScaleSteps][kBlockRows];
+  float zeros[kBlockRows];
+  std::uint16_t
+      is_present;  ///< where a scale is not 0: adding to the bits of 0 would make a number
+};
+
+TRINE_INLINE_AVX512 void fill(ScaleTable& table, const Metadata& metadata) noexcept {
+  constexpr std::int32_t kOne = 127 << 23, kStep = 1 << kScaleStepBit;
+  for (std::int32_t step = 0; step < static_cast<std::int32_t>(kNumScaleSteps); ++step) {
+    const __m512i factor = _mm512_set1_epi32(kOne + step * kStep);
+    const __m512 product = _mm512_mul_ps(metadata.scales, _mm512_castsi512_ps(factor));
+    _mm512_store_si512(table.products[step],
+                       _mm512_sub_epi32(_mm512_castps_si512(product), factor));
+  }
+  _mm512_store_ps(table.zeros, metadata.zeros);
+  table.is_present = _mm512_cmp_ps_mask(metadata.scales, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+}
+
+/// Some groups of kPanelBlocks row blocks, unpacked; tables for one digit alone.
+struct Panel {
+  static constexpr std::size_t kMostGroups = kRunInputs / kChunkInputs;
+  alignas(kLineBytes) std::uint8_t codes[kPanelBlocks][kRunInputs * kBlockRows];
+  alignas(kLineBytes) float scales[kPanelBlocks][kMostGroups][kBlockRows];
+  alignas(kLineBytes) float zeros[kPanelBlocks][kMostGroups][kBlockRows];
+  ScaleTable tables[kPanelBlocks][kMostGroups];
+};
+
+/// @param index of the group in the panel
+template <int kDigits>
+TRINE_INLINE_AVX512 void keep(Panel& panel, std::size_t block, std::size_t index,
+                              const Metadata& metadata) noexcept {
+  _mm512_store_ps(panel.scales[block][index], metadata.scales);
+  _mm512_store_ps(panel.zeros[block][index], metadata.zeros);
+  if constexpr (kDigits == 1) fill(panel.tables[block][index], metadata);
+}
+
+template <int kBits, bool kIsWide, int kDigits>
 TRINE_TARGET_AVX512 void unpack_run(const std::uint8_t* row_block, const PackedLayout& layout,
                                     const Run& run, Panel& panel, std::size_t block) noexcept {
   Metadata rows{};
@@ -30,8 +71,7 @@ TRINE_TARGET_AVX512 void unpack_run(const std::uint8_t* row_block, const PackedL
     }
     const Metadata metadata = load_metadata<kIsWide>(row_block + layout.metadata_offset(group),
                                                      rows, middle_code(kBits));
-    _mm512_store_ps(panel.scales[block][i], metadata.scales);
-    _mm512_store_ps(panel.zeros[block][i], metadata.zeros);
+    keep<kDigits>(panel, block, i, metadata);
   }
 }
 
@@ -55,41 +95,50 @@ struct FromPanel {
                                       std::size_t /*index*/, std::size_t at) const noexcept {
     return load(panel.codes[block] + at);
   }
+
+  TRINE_INLINE_AVX512 Metadata metadata(std::size_t block, std::size_t index) const noexcept {
+    return {_mm512_load_ps(panel.scales[block][index]),
+            _mm512_load_ps(panel.zeros[block][index])};
+  }
 };
 
-/// Codes, scales and zeros of kPanelBlocks row blocks as they are stored, put into the panel on
-/// their way.
-template <int kBits, bool kIsWide>
-struct FromBlocks {
+/// A run of kPanelBlocks row blocks as it is stored, and the panel it may be put into.
+struct StoredRun {
   Panel& panel;
   const PackedLayout& layout;
   const std::uint8_t* row_blocks;  ///< the first of them
-  std::size_t first_group;
+  const Run& run;
+};
+
+/// Codes, scales and zeros as they are stored; put into the panel on their way where other tiles will
+/// read them there.
+template <int kBits, bool kIsWide, int kDigits, bool kIsKept>
+struct FromBlocks {
+  StoredRun stored;
   const std::uint8_t* lines = nullptr;  ///< of the group in the first row block
 
   TRINE_INLINE_AVX512 void enter_group(std::size_t index) noexcept {
-    const std::size_t group = first_group + index;
-    lines = row_blocks + layout.codes_offset(group);
-    const std::size_t place = layout.metadata_offset(group);
-#pragma GCC unroll 2
-    for (std::size_t block = 0; block < kPanelBlocks; ++block) {
-      const std::uint8_t* row_block = row_blocks + block * layout.row_block_bytes();
-      Metadata rows{};
-      if constexpr (!kIsWide) rows = load_halves(row_block);
-      const Metadata metadata =
-          load_metadata<kIsWide>(row_block + place, rows, middle_code(kBits));
-      _mm512_store_ps(panel.scales[block][index], metadata.scales);
-      _mm512_store_ps(panel.zeros[block][index], metadata.zeros);
-    }
+    fetch_next(stored.run, index);
+    lines = stored.row_blocks + stored.layout.codes_offset(stored.run.first_group + index);
   }
 
   TRINE_INLINE_AVX512 __m512i operand(std::size_t block, std::size_t chunk, std::size_t index,
                                       std::size_t at) const noexcept {
-    const std::uint8_t* at_block = lines + block * layout.row_block_bytes();
+    const std::uint8_t* at_block = lines + block * stored.layout.row_block_bytes();
     const __m512i codes = _mm512_srli_epi16(
         placed<kBits>(at_block + chunk * kBits * kLineBytes, index), place_of<kBits>(index));
-    _mm512_store_si512(panel.codes[block] + at, codes);
+    if constexpr (kIsKept) _mm512_store_si512(stored.panel.codes[block] + at, codes);
     return codes;
+  }
+
+  TRINE_INLINE_AVX512 Metadata metadata(std::size_t block, std::size_t index) const noexcept {
+    const std::uint8_t* row_block = stored.row_blocks + block * stored.layout.row_block_bytes();
+    Metadata rows{};
+    if constexpr (!kIsWide) rows = load_halves(row_block);
+    const std::size_t at = stored.layout.metadata_offset(stored.run.first_group + index);
+    const Metadata loaded = load_metadata<kIsWide>(row_block + at, rows, middle_code(kBits));
+    if constexpr (kIsKept) keep<kDigits>(stored.panel, block, index, loaded);
+    return loaded;
   }
 };
 
@@ -152,7 +201,6 @@ TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const Toke
     digits[t] = tokens[t].digits + kDigits * run.first_group * run.group_size;
   }
   for (std::size_t i = 0; i < run.num_groups; ++i) {
-    fetch_next(run, i);
     source.enter_group(i);
     TileSums<kDigits, kTokens, kBlocks> sums;
 #pragma GCC unroll 2
@@ -170,8 +218,7 @@ TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const Toke
     Metadata metadata[kBlocks];
 #pragma GCC unroll 2
     for (std::size_t block = 0; block < kBlocks; ++block) {
-      metadata[block] = {_mm512_load_ps(source.panel.scales[block][i]),
-                         _mm512_load_ps(source.panel.zeros[block][i])};
+      metadata[block] = source.metadata(block, i);
     }
     const std::size_t group = run.first_group + i;
 #pragma GCC unroll 8

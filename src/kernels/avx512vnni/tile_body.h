@@ -3,18 +3,6 @@
 
 constexpr std::size_t kPanelBlocks = 2;
 
-/// Tokens multiplied with a run before the next run: their inputs, 512 kB, stay in the second cache.
-constexpr std::size_t kMostTokens = 256;
-
-/// Some groups of kPanelBlocks row blocks, kInputs inputs at most, ready to be multiplied.
-template <class Code, std::size_t kInputs>
-struct PanelOf {
-  static constexpr std::size_t kMostGroups = kInputs / kChunkInputs;
-  alignas(kLineBytes) Code codes[kPanelBlocks][kInputs * kBlockRows];
-  alignas(kLineBytes) float scales[kPanelBlocks][kMostGroups][kBlockRows];
-  alignas(kLineBytes) float zeros[kPanelBlocks][kMostGroups][kBlockRows];
-};
-
 /// Outputs of one token under way. Those of a tile lie side by side: in the caller's rows they would
 /// lie kilobytes apart, in a few sets of the caches, and every run would wait for them again.
 struct OutputTile {
@@ -29,24 +17,34 @@ struct Run {
   std::size_t bytes_per_group;
 };
 
-/// The run from `first` on in row blocks `index` and after. The next one begins behind it, or in the row
-/// blocks after these, also where another call will multiply those; after the last there is none.
-Run run_from(const PackedMatrixView& matrix, std::size_t index, std::size_t num_blocks,
-             std::size_t first, std::size_t most_groups) noexcept {
+/// Where a run begins: kPanelBlocks row blocks, or the last one alone.
+struct RunPlace {
+  std::size_t row_block, first_group;
+};
+
+/// Row blocks of a panel from `row_block` on, of those before `end`.
+constexpr std::size_t panel_blocks(std::size_t row_block, std::size_t end) noexcept {
+  return std::min(kPanelBlocks, end - row_block);
+}
+
+/// The run of `most_groups` groups or the rest from `place` on, and where the next one begins, which may
+/// be in row blocks that another call will multiply. Behind the matrix there is none.
+Run run_at(const PackedMatrixView& matrix, RunPlace place, std::size_t most_groups,
+           RunPlace next) noexcept {
   const PackedLayout& layout = matrix.layout;
-  const std::size_t end = first + most_groups, after = index + num_blocks;
-  const std::uint8_t* next = nullptr;
-  if (end < layout.num_groups()) {
-    next = row_block_of(matrix, index).blocks + layout.codes_offset(end);
-  } else if (after < layout.num_row_blocks()) {
-    next = row_block_of(matrix, after).blocks;
-  }
-  return {.first_group = first,
-          .num_groups = std::min(most_groups, layout.num_groups() - first),
+  Run run{.first_group = place.first_group,
+          .num_groups = std::min(most_groups, layout.num_groups() - place.first_group),
           .group_size = layout.group_size,
-          .next = next,
-          .next_apart = (num_blocks - 1) * layout.row_block_bytes(),
+          .next = nullptr,
+          .next_apart = 0,
           .bytes_per_group = layout.codes_bytes() + kLineBytes};
+  if (next.row_block < layout.num_row_blocks()) {
+    run.next =
+        row_block_of(matrix, next.row_block).blocks + layout.codes_offset(next.first_group);
+    const std::size_t blocks = panel_blocks(next.row_block, layout.num_row_blocks());
+    run.next_apart = (blocks - 1) * layout.row_block_bytes();
+  }
+  return run;
 }
 
 /// Asks for a group of the next run, into the L2 cache. All of it at once would wait for memory.
@@ -73,9 +71,9 @@ TRINE_INLINE_AVX512 void fetch_next_tile(const std::uint8_t* inputs,
   }
 }
 
-// Full tiles are assembly (panel_tile_body.h says why). Registers: 0 to 15 sums, 16 to 19 scales and
-// zeros, from 24 on what a step makes, 30 and 31 codes. The assembler repeats what is between .rept and
-// .endr, so that a group is one stretch without a jump; trine_at counts its operands.
+// Full tiles are assembly (panel_tile_body.h says why). Registers: 0 to 15 sums, 28 and 29 inputs, 30 and
+// 31 codes, others by tile. The assembler repeats what is between .rept and .endr, so that a group is one
+// stretch without a jump; trine_at counts its operands.
 // clang-format off
 #define TRINE_CLEAR(N) "vpxord %%zmm" N ", %%zmm" N ", %%zmm" N "\n"
 #define TRINE_CLEAR_SUMS                                                                    \
@@ -99,17 +97,30 @@ TRINE_INLINE_AVX512 void fetch_next_tile(const std::uint8_t* inputs,
   DOT " %%zmm" X ", %%zmm30, %%zmm" FIRST "\n"         \
   DOT " %%zmm" X ", %%zmm31, %%zmm" SECOND "\n"
 
-/// The same of eight tokens.
-#define TRINE_ADD_EIGHT(DOT)                                                     \
-  TRINE_ADD_INPUTS(DOT, "4*trine_at(%[x])", "24", "0", "1")                      \
-  TRINE_ADD_INPUTS(DOT, "4*trine_at(%[x],%[s])", "25", "2", "3")                 \
-  TRINE_ADD_INPUTS(DOT, "4*trine_at(%[x],%[s],2)", "26", "4", "5")               \
-  TRINE_ADD_INPUTS(DOT, "4*trine_at(%[x],%[s3])", "27", "6", "7")                \
-  TRINE_ADD_INPUTS(DOT, "4*trine_at(%[x4])", "24", "8", "9")                     \
-  TRINE_ADD_INPUTS(DOT, "4*trine_at(%[x4],%[s])", "25", "10", "11")              \
-  TRINE_ADD_INPUTS(DOT, "4*trine_at(%[x4],%[s],2)", "26", "12", "13")            \
-  TRINE_ADD_INPUTS(DOT, "4*trine_at(%[x4],%[s3])", "27", "14", "15")
+/// Where one of eight tokens begins that lie %[s] bytes apart, the first one at %[BASE].
+#define TRINE_TOKEN_0(BASE) "(%[" BASE "])"
+#define TRINE_TOKEN_1(BASE) "(%[" BASE "],%[s])"
+#define TRINE_TOKEN_2(BASE) "(%[" BASE "],%[s],2)"
+#define TRINE_TOKEN_3(BASE) "(%[" BASE "],%[s3])"
+#define TRINE_TOKEN_4(BASE) "(%[" BASE "],%[s],4)"
+#define TRINE_TOKEN_5(BASE) "(%[" BASE "],%[s5])"
+#define TRINE_TOKEN_6(BASE) "(%[" BASE "],%[s3],2)"
+#define TRINE_TOKEN_7(BASE) "(%[" BASE "],%[s7])"
+#define TRINE_TOKEN_STRIDES(STRIDE) \
+  [s] "r"(STRIDE), [s3] "r"(3 * (STRIDE)), [s5] "r"(5 * (STRIDE)), [s7] "r"(7 * (STRIDE))
 
+/// TRINE_ADD_INPUTS of eight tokens.
+#define TRINE_ADD_EIGHT(DOT)                                                      \
+  TRINE_ADD_INPUTS(DOT, "4*trine_at" TRINE_TOKEN_0("x"), "28", "0", "1")          \
+  TRINE_ADD_INPUTS(DOT, "4*trine_at" TRINE_TOKEN_1("x"), "29", "2", "3")          \
+  TRINE_ADD_INPUTS(DOT, "4*trine_at" TRINE_TOKEN_2("x"), "28", "4", "5")          \
+  TRINE_ADD_INPUTS(DOT, "4*trine_at" TRINE_TOKEN_3("x"), "29", "6", "7")          \
+  TRINE_ADD_INPUTS(DOT, "4*trine_at" TRINE_TOKEN_4("x"), "28", "8", "9")          \
+  TRINE_ADD_INPUTS(DOT, "4*trine_at" TRINE_TOKEN_5("x"), "29", "10", "11")        \
+  TRINE_ADD_INPUTS(DOT, "4*trine_at" TRINE_TOKEN_6("x"), "28", "12", "13")        \
+  TRINE_ADD_INPUTS(DOT, "4*trine_at" TRINE_TOKEN_7("x"), "29", "14", "15")
+
+/// Scales to 16 and 17, zeros to 18 and 19.
 #define TRINE_LOAD_METADATA                            \
   "vmovaps (%[meta]), %%zmm16\n"                       \
   "vmovaps %c[block_meta](%[meta]), %%zmm17\n"         \
@@ -118,8 +129,8 @@ TRINE_INLINE_AVX512 void fetch_next_tile(const std::uint8_t* inputs,
 
 #define TRINE_TILE_CLOBBERS                                                                     \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",      \
-  "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm24",     \
-  "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "memory"
+  "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",     \
+  "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "memory"
 // clang-format on
 
 /// What the assembly takes for granted.

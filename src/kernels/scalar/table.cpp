@@ -41,10 +41,10 @@ void prepare_input(const float* input, std::size_t in_features, std::size_t grou
     const std::size_t end = std::min(first + group_size, in_features);
     float largest = 0.0f;
     for (std::size_t i = first; i < end; ++i) largest = std::max(largest, std::abs(values[i]));
-    const float inverse = largest > 1e-30f ? largest_digit_value(1) / largest : 0.0f;
-    const float scale = largest > 1e-30f ? largest / largest_digit_value(1) : 0.0f;
+    const float scale = one_digit_scale(largest), most = largest_digit_value(1);
+    const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
     for (std::size_t i = first; i < end; ++i) {
-      values[i] = std::nearbyint(values[i] * inverse) * scale;
+      values[i] = std::clamp(std::nearbyint(values[i] * inverse), -most, most) * scale;
     }
   }
 }
