@@ -160,48 +160,42 @@ std::size_t multiply_next(const Panel& panel, const Run& run, const TileInputs& 
   return 1;
 }
 
-/// Some tokens times kBlocks row blocks.
+/// Some tokens with a run of kBlocks row blocks.
 template <int kBits, int kChunks, bool kIsWide, int kBlocks>
-void multiply_part(const Call& call, std::size_t index, std::size_t first_token,
-                   std::size_t num_tokens, Panel& panel) noexcept {
+void multiply_part(const Call& call, const Part& part, Panel& panel) noexcept {
   const PackedLayout& layout = call.matrix.layout;
-  const std::size_t groups = layout.num_groups(),
-                    groups_per_run = kRunInputs / layout.group_size;
-  OutputTile outputs[kMostTokens];
-  std::memset(outputs, 0, num_tokens * sizeof(OutputTile));
-  for (std::size_t first = 0; first < groups; first += groups_per_run) {
-    const std::size_t end = first + groups_per_run;
-    const RunPlace next = end < groups ? RunPlace{index, end} : RunPlace{index + kBlocks, 0};
-    Run run = run_at(call.matrix, {index, first}, groups_per_run, next);
-    for (std::size_t block = 0; block < kBlocks; ++block) {
-      unpack_run<kBits, kIsWide>(row_block_of(call.matrix, index + block).blocks, layout, run,
-                                 panel, block);
-    }
-    for (std::size_t token = 0; token < num_tokens;) {
-      token += multiply_next<kChunks, kBlocks>(panel, run,
-                                               call.inputs_of(first_token + token, first),
-                                               num_tokens - token, outputs + token);
-      run.next = nullptr;  // asked for once
-    }
+  Run run = part.run;
+  if (run.first_group == 0) {
+    std::memset(part.outputs, 0, part.num_tokens * sizeof(OutputTile));
   }
-  for (std::size_t token = 0; token < num_tokens; ++token) {
-    call.store(outputs[token].of, first_token + token, index, kBlocks * kBlockRows);
+  for (std::size_t block = 0; block < kBlocks; ++block) {
+    unpack_run<kBits, kIsWide>(row_block_of(call.matrix, part.row_block + block).blocks, layout,
+                               run, panel, block);
+  }
+  for (std::size_t token = 0; token < part.num_tokens;) {
+    token += multiply_next<kChunks, kBlocks>(
+        panel, run, call.inputs_of(part.first_token + token, run.first_group),
+        part.num_tokens - token, part.outputs + token);
+    run.next = nullptr;  // asked for once
+  }
+  if (run.first_group + run.num_groups < layout.num_groups()) return;
+  for (std::size_t token = 0; token < part.num_tokens; ++token) {
+    call.store(part.outputs[token].of, part.first_token + token, part.row_block,
+               kBlocks * kBlockRows);
   }
 }
 
 template <int kBits, int kChunks, bool kIsWide>
 void multiply_many_tokens(const Call& call) noexcept {
   Panel panel;
-  for (std::size_t index = call.rows.begin; index < call.rows.end; index += kPanelBlocks) {
-    for (std::size_t first = 0; first < call.inputs.num_tokens; first += kMostTokens) {
-      const std::size_t count = std::min(kMostTokens, call.inputs.num_tokens - first);
-      if (call.rows.end - index >= kPanelBlocks) {
-        multiply_part<kBits, kChunks, kIsWide, kPanelBlocks>(call, index, first, count, panel);
-      } else {
-        multiply_part<kBits, kChunks, kIsWide, 1>(call, index, first, count, panel);
-      }
-    }
-  }
+  for_each_part(call.matrix, call.rows, call.inputs.num_tokens, kRunInputs,
+                [&](const Part& part) {
+                  if (part.num_blocks == kPanelBlocks) {
+                    multiply_part<kBits, kChunks, kIsWide, kPanelBlocks>(call, part, panel);
+                  } else {
+                    multiply_part<kBits, kChunks, kIsWide, 1>(call, part, panel);
+                  }
+                });
 }
 
 template <int kBits, bool kIsWide>

@@ -15,9 +15,6 @@ struct Panel {
   alignas(kLineBytes) float zeros[kPanelBlocks][kMostGroups][kBlockRows];
 };
 
-/// Tokens multiplied with a run before the next run: their inputs, 512 kB, stay in the second cache.
-constexpr std::size_t kMostTokens = 256;
-
 /// Inputs of the first of some tokens, from the run's first group on; tokens are `stride` bytes apart.
 struct TileInputs {
   const std::uint8_t* values;

@@ -12,9 +12,6 @@
 /// better than fewer, on two cores 2048 is better.
 constexpr std::size_t kRunInputs = 2048;
 
-/// Tokens multiplied with a run before the next run: their inputs, 512 kB a digit, stay in the second cache.
-constexpr std::size_t kMostTokens = 256;
-
 /// Scales of one group of a row block, times each step a scale of inputs may be: as integers, less the bits
 /// of that step between 1 and 2, so that adding the bits of an input's scale makes the product of both.
 struct ScaleTable {

@@ -61,14 +61,6 @@ void multiply_one_token(const Call& call) noexcept {
   multiply_parts<kBits, kChunks, kIsWide, kDigits, 1>(call, index);
 }
 
-/// Some tokens of a call with two row blocks, or one.
-struct Part {
-  const DigitLayout& digits;  ///< of every token
-  std::size_t first_token, num_tokens;
-  std::size_t row_block, num_blocks;
-  OutputTile* outputs;  ///< of each token
-};
-
 /// Outputs of a part's tokens from `token` on, as the caller wants them.
 struct Rows {
   float* first;
@@ -156,9 +148,11 @@ void multiply_stored(const StoredRun& stored, bool is_kept, const TokenInput* to
 
 /// One run of a part, tile by tile of tokens.
 template <int kBits, int kChunks, bool kIsWide, int kDigits>
-void multiply_run(const Call& call, const Part& part, const Run& run, Panel& panel) noexcept {
+void multiply_run(const Call& call, const Part& part, Panel& panel) noexcept {
+  const Run& run = part.run;
   constexpr std::size_t kTile = 8 / kDigits;
   const PackedLayout& layout = call.matrix.layout;
+  const DigitLayout digits(layout.in_features, layout.group_size, kDigits);
   const std::uint8_t* row_blocks = row_block_of(call.matrix, part.row_block).blocks;
   const bool is_last = run.first_group + run.num_groups == layout.num_groups();
   // Two tiles of one digit are multiplied sooner than the panel is filled: of 16 tokens from 66 to 70 % of
@@ -176,8 +170,8 @@ void multiply_run(const Call& call, const Part& part, const Run& run, Panel& pan
     for (std::size_t t = 0; t < count; ++t) {
       const std::size_t index = part.first_token + token + t;
       const std::uint8_t* data = call.inputs.data + index * call.inputs.bytes_per_token;
-      tokens[t] = {data, reinterpret_cast<const float*>(data + part.digits.scales_offset()),
-                   reinterpret_cast<const float*>(data + part.digits.sums_offset()), nullptr};
+      tokens[t] = {data, reinterpret_cast<const float*>(data + digits.scales_offset()),
+                   reinterpret_cast<const float*>(data + digits.sums_offset()), nullptr};
     }
     const Rows rows(call, part, token);
     if (is_last) rows.fetch(count);
@@ -194,49 +188,13 @@ void multiply_run(const Call& call, const Part& part, const Run& run, Panel& pan
   }
 }
 
-/// Panels multiplied with some inputs before the next inputs: of 512 tokens with 14336 inputs, which come
-/// from a cache shared with others, 73 to 80 % of the peak where the others were busy.
-constexpr std::size_t kStripPanels = 8;
-
-/// Where the run after `place` begins, panel by panel of a strip, then run by run, then the next strip.
-RunPlace next_place(RunPlace place, RowBlockRange strip, std::size_t groups_per_run,
-                    std::size_t groups) noexcept {
-  if (place.row_block + kPanelBlocks < strip.end) {
-    return {place.row_block + kPanelBlocks, place.first_group};
-  }
-  const std::size_t end = place.first_group + groups_per_run;
-  return end < groups ? RunPlace{strip.begin, end} : RunPlace{strip.end, 0};
-}
-
 template <int kBits, int kChunks, bool kIsWide, int kDigits>
 void multiply_many_tokens(const Call& call) noexcept {
-  constexpr std::size_t kStripBlocks = kStripPanels * kPanelBlocks;
-  const PackedLayout& layout = call.matrix.layout;
-  const std::size_t groups = layout.num_groups(),
-                    groups_per_run = kRunInputs / layout.group_size,
-                    num_tokens = call.inputs.num_tokens;
-  const DigitLayout digits(layout.in_features, layout.group_size, kDigits);
   Panel panel;
-  OutputTile outputs[kStripPanels][kMostTokens];
-  for (std::size_t begin = call.rows.begin; begin < call.rows.end; begin += kStripBlocks) {
-    const RowBlockRange strip{begin, std::min(begin + kStripBlocks, call.rows.end)};
-    for (std::size_t token = 0; token < num_tokens; token += kMostTokens) {
-      const std::size_t count = std::min(kMostTokens, num_tokens - token);
-      RunPlace place{strip.begin, 0};
-      while (place.row_block < strip.end) {
-        const RunPlace next = next_place(place, strip, groups_per_run, groups);
-        const Part part{digits,
-                        token,
-                        count,
-                        place.row_block,
-                        panel_blocks(place.row_block, strip.end),
-                        outputs[(place.row_block - strip.begin) / kPanelBlocks]};
-        multiply_run<kBits, kChunks, kIsWide, kDigits>(
-            call, part, run_at(call.matrix, place, groups_per_run, next), panel);
-        place = next;
-      }
-    }
-  }
+  for_each_part(call.matrix, call.rows, call.inputs.num_tokens, kRunInputs,
+                [&](const Part& part) {
+                  multiply_run<kBits, kChunks, kIsWide, kDigits>(call, part, panel);
+                });
 }
 
 template <int kBits, int kChunks, bool kIsWide, int kDigits>

@@ -3,6 +3,13 @@
 
 constexpr std::size_t kPanelBlocks = 2;
 
+/// Tokens multiplied with a run before the next tokens: their inputs, 512 kB, stay in the second cache.
+constexpr std::size_t kMostTokens = 256;
+
+/// Panels multiplied with some inputs before the next inputs: of 512 tokens with 14336 inputs, which come
+/// from a cache shared with others, 73 to 80 % of the peak where the others were busy.
+constexpr std::size_t kStripPanels = 8;
+
 /// Outputs of one token under way. Those of a tile lie side by side: in the caller's rows they would
 /// lie kilobytes apart, in a few sets of the caches, and every run would wait for them again.
 struct OutputTile {
@@ -47,6 +54,50 @@ Run run_at(const PackedMatrixView& matrix, RunPlace place, std::size_t most_grou
   return run;
 }
 
+/// Some tokens with a run of a panel's row blocks.
+struct Part {
+  std::size_t first_token, num_tokens;
+  std::size_t row_block, num_blocks;
+  Run run;
+  OutputTile* outputs;  ///< of each token; the first run begins them, the last one leaves them
+};
+
+/// Where the run after `place` begins: panel by panel of a strip, then run by run, then the next strip.
+RunPlace next_place(RunPlace place, RowBlockRange strip, std::size_t groups_per_run,
+                    std::size_t groups) noexcept {
+  if (place.row_block + kPanelBlocks < strip.end) {
+    return {place.row_block + kPanelBlocks, place.first_group};
+  }
+  const std::size_t end = place.first_group + groups_per_run;
+  return end < groups ? RunPlace{strip.begin, end} : RunPlace{strip.end, 0};
+}
+
+/// Calls multiply(part) for all there is, runs of `run_inputs` inputs.
+template <class Multiply>
+void for_each_part(const PackedMatrixView& matrix, RowBlockRange rows, std::size_t num_tokens,
+                   std::size_t run_inputs, const Multiply& multiply) noexcept {
+  constexpr std::size_t kStripBlocks = kStripPanels * kPanelBlocks;
+  const std::size_t groups = matrix.layout.num_groups(),
+                    groups_per_run = run_inputs / matrix.layout.group_size;
+  OutputTile outputs[kStripPanels][kMostTokens];
+  for (std::size_t begin = rows.begin; begin < rows.end; begin += kStripBlocks) {
+    const RowBlockRange strip{begin, std::min(begin + kStripBlocks, rows.end)};
+    for (std::size_t token = 0; token < num_tokens; token += kMostTokens) {
+      RunPlace place{strip.begin, 0};
+      while (place.row_block < strip.end) {
+        const RunPlace next = next_place(place, strip, groups_per_run, groups);
+        multiply(Part{.first_token = token,
+                      .num_tokens = std::min(kMostTokens, num_tokens - token),
+                      .row_block = place.row_block,
+                      .num_blocks = panel_blocks(place.row_block, strip.end),
+                      .run = run_at(matrix, place, groups_per_run, next),
+                      .outputs = outputs[(place.row_block - begin) / kPanelBlocks]});
+        place = next;
+      }
+    }
+  }
+}
+
 /// Asks for a group of the next run, into the L2 cache. All of it at once would wait for memory.
 TRINE_INLINE_AVX512 void fetch_next(const Run& run, std::size_t index) noexcept {
   if (run.next == nullptr) return;
@@ -71,7 +122,7 @@ TRINE_INLINE_AVX512 void fetch_next_tile(const std::uint8_t* inputs,
   }
 }
 
-// Full tiles are assembly (panel_tile_body.h says why). Registers: 0 to 15 sums, 28 and 29 inputs, 30 and
+// Full tiles are assembly (two_digit_tile_body.h says why). Registers: 0 to 15 sums, 28 and 29 inputs, 30 and
 // 31 codes, others by tile. The assembler repeats what is between .rept and .endr, so that a group is one
 // stretch without a jump; trine_at counts its operands.
 // clang-format off
