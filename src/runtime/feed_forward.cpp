@@ -33,17 +33,16 @@ void relu(float* gate, const float* up, std::size_t count, float) {
 /// In the order of Activation.
 constexpr Gate* kGates[] = {silu, clamped_swish, relu};
 
-/// Applies the activation to `gate`; an empty `up` counts as ones.
-void activate(Compute& compute, Activation activation, float limit, std::vector<float>& gate,
-              const std::vector<float>& up) {
+/// Applies the activation to `count` numbers of `gate`; `up` null counts as ones.
+void activate(Compute& compute, Gate* function, float limit, float* gate, const float* up,
+              std::size_t count) {
   constexpr std::size_t kExpCost = 16;     // one exponential, in multiplications
   constexpr std::size_t kTogether = 4096;  // elements
-  Gate* const function = kGates[static_cast<std::size_t>(activation)];
-  const std::size_t parts = (gate.size() + kTogether - 1) / kTogether;
-  compute.for_each(parts, gate.size() * kExpCost, [&](std::size_t part) {
+  const std::size_t parts = (count + kTogether - 1) / kTogether;
+  compute.for_each(parts, count * kExpCost, [&](std::size_t part) {
     const std::size_t first = part * kTogether;
-    function(gate.data() + first, up.empty() ? nullptr : up.data() + first,
-             std::min(kTogether, gate.size() - first), limit);
+    function(gate + first, up == nullptr ? nullptr : up + first,
+             std::min(kTogether, count - first), limit);
   });
 }
 
@@ -63,22 +62,27 @@ Result<FeedForward> FeedForward::load(const ExpertSpec& spec, const ModelSpec& m
 void FeedForward::apply(Compute& compute, std::span<const FeedForwardBatch> batches) {
   /// Calls and numbers of one batch between the two steps.
   struct Step {
-    std::vector<float> gate{}, up{};  // up stays empty without a gate: up_proj takes its place
+    float* gate = nullptr;
+    float* up = nullptr;  // null without a gate: up_proj takes its place
     std::vector<LinearCall> calls{};
   };
+  std::size_t count = 0;
+  for (const FeedForwardBatch& batch : batches) count += batch.num_tokens * batch.mlp->width();
+  float* numbers = compute.between_steps(count);
   std::vector<Step> steps(batches.size());
   std::vector<LinearBatch> linear;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const FeedForwardBatch& batch = batches[i];
     const FeedForward& mlp = *batch.mlp;
     Step& step = steps[i];
-    step.gate.resize(batch.num_tokens * mlp.up_proj_.out_features());
+    step.gate = numbers;
     if (mlp.gate_proj_.exists()) {
-      step.up.resize(step.gate.size());
-      step.calls = {{&mlp.gate_proj_, step.gate.data()}, {&mlp.up_proj_, step.up.data()}};
+      step.up = numbers + batch.num_tokens * mlp.up_proj_.out_features();
+      step.calls = {{&mlp.gate_proj_, step.gate}, {&mlp.up_proj_, step.up}};
     } else {
-      step.calls = {{&mlp.up_proj_, step.gate.data()}};
+      step.calls = {{&mlp.up_proj_, step.gate}};
     }
+    numbers += batch.num_tokens * mlp.width();
     linear.push_back({step.calls, batch.inputs, batch.num_tokens});
   }
   multiply(compute, linear);
@@ -86,9 +90,10 @@ void FeedForward::apply(Compute& compute, std::span<const FeedForwardBatch> batc
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const FeedForward& mlp = *batches[i].mlp;
     Step& step = steps[i];
-    activate(compute, mlp.activation_, mlp.limit_, step.gate, step.up);
+    activate(compute, kGates[static_cast<std::size_t>(mlp.activation_)], mlp.limit_, step.gate,
+             step.up, batches[i].num_tokens * mlp.up_proj_.out_features());
     step.calls = {{&mlp.down_proj_, batches[i].outputs}};
-    linear.push_back({step.calls, step.gate.data(), batches[i].num_tokens});
+    linear.push_back({step.calls, step.gate, batches[i].num_tokens});
   }
   multiply(compute, linear);
 }

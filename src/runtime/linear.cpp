@@ -20,6 +20,10 @@ using kernels::KernelTable;
 /// to fp32 it is 1 MB: both fit the L2 cache of one core.
 constexpr std::size_t kLinearTaskRows = 64;
 
+/// Outputs of packed weights taken together for several tokens: 512 tokens of one digit with 14336 inputs
+/// 75 → 78.5 % of the peak, with 4096 the same.
+constexpr std::size_t kMostJoinedRows = 256;
+
 /// Row blocks of a right factor per task: the kernels run two to four together.
 constexpr std::size_t kLeastProjectionBlocks = 2, kMostProjectionBlocks = 4;
 
@@ -269,13 +273,16 @@ void run_task(Compute& compute, const LinearTask& task) {
 }
 
 /// The tasks of a run that are taken together with its first one. For one token all rows of a packed
-/// matrix are: the more of them a kernel is given, the longer the runs of memory it reads.
+/// matrix are: the more of them a kernel is given, the longer the runs of memory it reads. For several
+/// tokens kMostJoinedRows are, which the kernels multiply with some inputs before the next inputs.
 LinearTask joined(std::span<const LinearTask> tasks) {
   LinearTask first = tasks.front();
   const bool is_packed = models::codes_of(first.call->linear->weight()) != nullptr;
-  if (!is_packed || first.inputs->num_tokens > 1) return first;
+  if (!is_packed) return first;
+  const bool is_one = first.inputs->num_tokens == 1;
   for (const LinearTask& task : tasks.subspan(1)) {
     if (task.call != first.call) break;
+    if (!is_one && first.num_rows + task.num_rows > kMostJoinedRows) break;
     first.num_rows += task.num_rows;
   }
   return first;
