@@ -86,12 +86,14 @@ class PackedMatmul
 TEST_P(PackedMatmul, AgreesWithScalar) {
   const auto& [table, bits, group_size, metadata_bits] = GetParam();
   const KernelTable& scalar = *runnable_tables().front();
+  if (table == &scalar) return;  // nothing to compare it with
   // Ragged rows and columns, one to ten row blocks and groups, every token tile and its rest; more
-  // tokens than lie side by side (256), more inputs than are unpacked at a time (2048, bf16 1024).
+  // tokens than lie side by side (256), more inputs than are unpacked at a time (2048, bf16 1024), more
+  // rows than are multiplied with them before the next inputs (256), and both.
   const std::vector<MatmulShape> shapes = {
-      {16, 64, 1},  {1, 1, 1},     {17, 33, 2},    {40, 130, 3},   {31, 257, 4},
-      {64, 384, 5}, {33, 160, 9},  {48, 1200, 16}, {100, 2100, 1}, {150, 1100, 12},
-      {220, 70, 1}, {17, 64, 261}, {17, 2200, 9}};
+      {16, 64, 1},  {1, 1, 1},     {17, 33, 2},   {40, 130, 3},   {31, 257, 4},
+      {64, 384, 5}, {33, 160, 9},  {48, 600, 16}, {100, 2100, 1}, {150, 600, 12},
+      {220, 70, 1}, {17, 64, 261}, {560, 64, 17}, {80, 2100, 17}};
   for (const InputForm form : kForms)
     for (const MatmulShape& shape : shapes) {
       SCOPED_TRACE(testing::Message() << shape.out_features << "x" << shape.in_features << ", "
@@ -125,7 +127,7 @@ TEST_P(PackedMatmul, ATokensResultDoesNotDependOnItsBatch) {
       testing_support::random_quantized(100, 200, bits, group_size, 3, metadata_bits);
   const std::vector<std::uint8_t> blocks = pack(quantized, 1);
   const PackedMatrixView matrix{{100, 200, bits, group_size, metadata_bits}, blocks};
-  constexpr std::size_t kTokens = 15;  // tiles of 8, 4, 2 and 1
+  constexpr std::size_t kTokens = 23;  // tiles of 8, the first and others, 4, 2 and 1
   const std::vector<float> inputs = testing_support::random_normal(kTokens * 200, 5);
   for (const InputForm form : kForms) {
     const auto together = multiply(*table, matrix, inputs, kTokens, form);
@@ -178,6 +180,43 @@ TEST_P(PackedMatmul, ZeroInputGivesZero) {
     const auto outputs = multiply(*table, {{20, 96, bits, group_size, metadata_bits}, blocks},
                                   std::vector<float>(96, 0.0f), 1, form);
     for (const float output : outputs) EXPECT_EQ(output, 0.0f);
+  }
+}
+
+/// Scales of 0 make outputs of exactly 0, whatever the size of the inputs, and change no other output: tiles
+/// of one digit add the exponents of two scales, and 0 has none to add to.
+TEST_P(PackedMatmul, ScalesOfZeroGiveZero) {
+  const auto& [table, bits, group_size, metadata_bits] = GetParam();
+  constexpr std::size_t kRows = 48, kInputs = 256, kTokens = 24;
+  QuantizedMatrix quantized =
+      testing_support::random_quantized(kRows, kInputs, bits, group_size, 6, metadata_bits);
+  const std::size_t groups = quantized.num_groups();
+  for (std::size_t row = 0; row < kRows; row += 2) {
+    std::fill_n(quantized.scales.begin() + static_cast<std::ptrdiff_t>(row * groups), groups,
+                0.0f);
+  }
+  const std::vector<std::uint8_t> blocks = pack(quantized, 1);
+  const PackedMatrixView matrix{{kRows, kInputs, bits, group_size, metadata_bits}, blocks};
+  const std::vector<float> weights = dequantize(matrix);
+  std::vector<float> inputs = testing_support::random_normal(kTokens * kInputs, 12);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    inputs[i] = std::ldexp(inputs[i], 4 * static_cast<int>(i / kInputs) - 48);
+  }
+  const double max_code_term = testing_support::kLargestScale * (1 << bits) * 2.0;
+  for (const InputForm form : kForms) {
+    SCOPED_TRACE(name_of(form));
+    const auto expected = multiply(*runnable_tables().front(), matrix, inputs, kTokens, form);
+    const auto actual = multiply(*table, matrix, inputs, kTokens, form);
+    for (std::size_t at = 0; at < actual.size(); ++at) {
+      const std::size_t row = at % kRows;
+      if (row % 2 == 0) {
+        EXPECT_EQ(actual[at], 0.0f);
+        continue;
+      }
+      EXPECT_NEAR(actual[at], expected[at],
+                  tolerance(weights, inputs.data() + at / kRows * kInputs, kInputs, group_size,
+                            row, max_code_term, form));
+    }
   }
 }
 
