@@ -17,8 +17,8 @@ constexpr std::size_t kRunInputs = 2048;
 struct ScaleTable {
   alignas(kLineBytes) std::int32_t products[kNumScaleSteps][kBlockRows];
   float zeros[kBlockRows];
-  std::uint16_t
-      is_present;  ///< where a scale is not 0: adding to the bits of 0 would make a number
+  /// Where a scale is not 0: adding to the bits of 0 would make a number.
+  std::uint16_t is_present;
 };
 
 TRINE_INLINE_AVX512 void fill(ScaleTable& table, const Metadata& metadata) noexcept {

@@ -6,12 +6,14 @@
 // products of both scales stand in a table, and the power is added to the exponent: an addition, which runs
 // beside vpdpbusd. 256 of 288 operations on those ports are vpdpbusd then, instead of 256 of 304.
 // Outputs of six tokens stay in registers, because a 64-byte store costs as much as a multiplication or
-// two; the other two tokens' are in memory. From the first cache 87 % of the peak rate, was 82.
+// two; the other two tokens' are in memory. Alone, a tile runs at 87 % of the peak rate, was 82.
 
 // Registers beside those in tile_body.h: 16 to 27 outputs of six tokens; when a group is scaled, 28 has the
 // scale of its inputs, 29 the product of both scales, 30 and 31 the zeros.
+static_assert(kScaleStepBit - 6 == 14 && (kNumScaleSteps - 1) << 6 == 0x1C0 &&
+              kLineBytes == 64);
 // clang-format off
-/// Both row blocks' table of a token's scale: kScaleStepBit − 6 = 14, for lines of 64 bytes.
+/// Where in a table of lines a token's scale has its products: its step is in bits 20 to 22.
 #define TRINE_FIND_PRODUCTS(SCALE)                     \
   "movl " SCALE ", %%eax\n"                            \
   "shrl $14, %%eax\n"                                  \
