@@ -82,15 +82,8 @@ struct KernelTable {
   void (*add_low_rank)(const PackedMatrixView& left, GroupRange outputs, const float* projected,
                        std::size_t num_tokens, const OutputRows& output) noexcept;
 
-  /// Σ weights[i] · input[i] over `count` elements; weights may be unaligned.
-  float (*dot_f32)(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
-  float (*dot_f16)(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
-  float (*dot_bf16)(const std::uint8_t* weights, const float* input,
-                    std::size_t count) noexcept;
-
   /// output[t, r] = Σ_i weights[r, i] · inputs[t, i] over `count` elements for every row r and
-  /// input t. An output is the same in any company; it may differ from dot_…, which sums in
-  /// another order.
+  /// input t; weights may be unaligned. An output is the same in any company.
   void (*dots_f32)(WeightRows weights, InputRows inputs, std::size_t count,
                    const OutputRows& output) noexcept;
   void (*dots_f16)(WeightRows weights, InputRows inputs, std::size_t count,

@@ -119,13 +119,11 @@ void project(const KernelTable& table, const ProjectionTask& task) {
   } else {
     const std::size_t width = inputs.in_features;
     const std::uint8_t* rows = std::get<TensorView>(low_rank.right).bytes.data();
+    const std::size_t first = task.blocks.begin * kBlockRows;
     const std::size_t last = std::min(task.blocks.end * kBlockRows, low_rank.rank);
-    for (std::size_t row = task.blocks.begin * kBlockRows; row < last; ++row) {
-      for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
-        outputs[token * low_rank.rank + row] =
-            table.dot_f16(rows + row * width * 2, inputs.values + token * width, width);
-      }
-    }
+    table.dots_f16({rows + first * width * 2, width * 2, last - first},
+                   {inputs.values, width, inputs.num_tokens}, width,
+                   {outputs + first, low_rank.rank});
   }
   task.projection->finish(task.blocks.end - task.blocks.begin);
 }
@@ -159,25 +157,9 @@ void add_low_rank(Compute& compute, const LowRankView& low_rank, const LinearTas
   }
 }
 
+/// One dot product per output, the same in any company.
 void multiply_dots(const KernelTable& table, const TensorView& weights, const LinearTask& task,
                    const Inputs& inputs) {
-  const Linear& linear = *task.call->linear;
-  const auto dot = weights.dtype == DType::kF32   ? table.dot_f32
-                   : weights.dtype == DType::kF16 ? table.dot_f16
-                                                  : table.dot_bf16;
-  const std::size_t row_bytes = linear.in_features() * element_bytes(weights.dtype);
-  for (std::size_t row = task.first_row; row < task.first_row + task.num_rows; ++row) {
-    for (std::size_t token = 0; token < inputs.num_tokens; ++token) {
-      task.call->output[token * linear.out_features() + row] =
-          dot(weights.bytes.data() + row * row_bytes,
-              inputs.values + token * linear.in_features(), linear.in_features());
-    }
-  }
-}
-
-/// As multiply_dots, for outputs that are the same in any company.
-void multiply_steady(const KernelTable& table, const TensorView& weights,
-                     const LinearTask& task, const Inputs& inputs) {
   const Linear& linear = *task.call->linear;
   const std::size_t in_features = linear.in_features();
   const std::size_t row_bytes = in_features * element_bytes(weights.dtype);
@@ -238,8 +220,7 @@ void multiply_encoded(Compute& compute, const RowReader& reader, const LinearTas
 
 void multiply_dense(Compute& compute, const TensorView& weights, const LinearTask& task,
                     const Inputs& inputs) {
-  if (compute.is_steady()) return multiply_steady(compute.kernels(), weights, task, inputs);
-  if (inputs.num_tokens <= kMostDotTokens) {
+  if (compute.is_steady() || inputs.num_tokens <= kMostDotTokens) {
     return multiply_dots(compute.kernels(), weights, task, inputs);
   }
   multiply_panel(compute, fp32_panel(compute, weights, task, task.call->linear->in_features()),
@@ -272,17 +253,24 @@ void run_task(Compute& compute, const LinearTask& task) {
   add_bias(task, inputs);
 }
 
-/// The tasks of a run that are taken together with its first one. For one token all rows of a packed
-/// matrix are: the more of them a kernel is given, the longer the runs of memory it reads. For several
-/// tokens kMostJoinedRows are, which the kernels multiply with some inputs before the next inputs.
+/// Outputs that one task may have. All that there are for one token of packed weights, and for a few of dense
+/// ones: the more rows a kernel is given, the longer the runs of memory it reads. For several tokens of packed
+/// weights kMostJoinedRows, which the kernels multiply with some inputs before the next inputs.
+std::size_t most_rows(const LinearTask& task) {
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  const models::WeightView& weight = task.call->linear->weight();
+  const std::size_t num_tokens = task.inputs->num_tokens;
+  if (models::codes_of(weight) != nullptr) return num_tokens == 1 ? kAll : kMostJoinedRows;
+  const bool is_dense = std::holds_alternative<TensorView>(weight);
+  return is_dense && num_tokens <= kMostDotTokens ? kAll : kLinearTaskRows;
+}
+
+/// The tasks of a run that are taken together with its first one.
 LinearTask joined(std::span<const LinearTask> tasks) {
   LinearTask first = tasks.front();
-  const bool is_packed = models::codes_of(first.call->linear->weight()) != nullptr;
-  if (!is_packed) return first;
-  const bool is_one = first.inputs->num_tokens == 1;
+  const std::size_t most = most_rows(first);
   for (const LinearTask& task : tasks.subspan(1)) {
-    if (task.call != first.call) break;
-    if (!is_one && first.num_rows + task.num_rows > kMostJoinedRows) break;
+    if (task.call != first.call || first.num_rows + task.num_rows > most) break;
     first.num_rows += task.num_rows;
   }
   return first;

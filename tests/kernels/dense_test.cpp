@@ -51,14 +51,20 @@ TEST_P(Dense, DotsAgreeWithDouble) {
       std::memcpy(&bits, bytes.data() + 1 + 2 * i, 2);
       return bits;
     };
+    const auto one_of = [&](auto dots, const std::vector<std::uint8_t>& bytes,
+                            std::size_t width) {
+      float output = NAN;
+      dots({bytes.data() + 1, width * count, 1}, {input.data(), count, 1}, count, {&output, 1});
+      return output;
+    };
     expect_dot(
-        GetParam()->dot_f32(fp32.data() + 1, input.data(), count),
-        [&](std::size_t i) { return weights[i]; }, input);
+        one_of(GetParam()->dots_f32, fp32, 4), [&](std::size_t i) { return weights[i]; },
+        input);
     expect_dot(
-        GetParam()->dot_f16(f16.data() + 1, input.data(), count),
+        one_of(GetParam()->dots_f16, f16, 2),
         [&](std::size_t i) { return f16_to_float(load_16(f16, i)); }, input);
     expect_dot(
-        GetParam()->dot_bf16(bf16.data() + 1, input.data(), count),
+        one_of(GetParam()->dots_bf16, bf16, 2),
         [&](std::size_t i) { return bf16_to_float(load_16(bf16, i)); }, input);
   }
 }
@@ -118,6 +124,26 @@ TEST_P(Dense, ManyDotsAreTheSameInAnyCompany) {
         ASSERT_EQ(alone[i], together[i])
             << "row " << i % kRows << ", input " << i / kRows << " of " << num_inputs;
       }
+    }
+  }
+}
+
+/// From 1 MB of weights on rows are taken from several places at once; which, changes no output.
+TEST_P(Dense, RowsOfLargeMatricesAreTheSameAlone) {
+  constexpr std::size_t kRows = 133, kCount = 4100, kInputs = 3;
+  const auto inputs = testing_support::random_normal(kInputs * kCount, 4);
+  const auto stored = stored_16(testing_support::random_normal(kRows * kCount, 3), true);
+  for (std::size_t num_inputs = 1; num_inputs <= kInputs; ++num_inputs) {
+    std::vector<float> together(num_inputs * kRows, NAN);
+    GetParam()->dots_bf16({stored.data() + 1, 2 * kCount, kRows},
+                          {inputs.data(), kCount, num_inputs}, kCount,
+                          {together.data(), kRows});
+    for (std::size_t i = 0; i < together.size(); ++i) {
+      float alone = NAN;
+      GetParam()->dots_bf16({stored.data() + 1 + 2 * kCount * (i % kRows), 2 * kCount, 1},
+                            {inputs.data() + i / kRows * kCount, kCount, 1}, kCount,
+                            {&alone, 1});
+      ASSERT_EQ(together[i], alone) << "row " << i % kRows << ", input " << i / kRows;
     }
   }
 }

@@ -13,9 +13,6 @@ void prepare_digits(const float* input, std::size_t in_features, std::size_t gro
                     InputForm form, std::uint8_t* prepared) noexcept;
 void add_low_rank(const PackedMatrixView& left, GroupRange outputs, const float* projected,
                   std::size_t num_tokens, const OutputRows& output) noexcept;
-float dot_f32(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
-float dot_f16(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
-float dot_bf16(const std::uint8_t* weights, const float* input, std::size_t count) noexcept;
 void dots_f32(WeightRows weights, InputRows inputs, std::size_t count,
               const OutputRows& output) noexcept;
 void dots_f16(WeightRows weights, InputRows inputs, std::size_t count,

@@ -27,10 +27,19 @@ constexpr std::size_t kLineBytes = 64;
 /// As in avx512/dense_rows.cpp, where it was measured.
 constexpr std::size_t kFetchAheadBytes = 8192;
 
+/// From how many bytes on a few inputs' weights are read as several streams, as in avx512/dense_rows.cpp.
+constexpr std::size_t kLongBytes = std::size_t{1} << 20;
+
+/// Where a tile's outputs go: data[input · stride + row · row_step].
+struct TileRows {
+  float* data;
+  std::size_t stride, row_step;
+};
+
 /// kRows × kInputs outputs; `weights` and `inputs` begin at the first of them.
 template <class Element, std::size_t kRows, std::size_t kInputs>
 TRINE_INLINE_AVX2 void dot_tile(const WeightRows& weights, const InputRows& inputs,
-                                std::size_t count, float* output, std::size_t stride) noexcept {
+                                std::size_t count, const TileRows& output) noexcept {
   __m256 sums[kRows][kInputs];
   for (auto& row : sums) {
     for (__m256& sum : row) sum = _mm256_setzero_ps();
@@ -63,7 +72,7 @@ TRINE_INLINE_AVX2 void dot_tile(const WeightRows& weights, const InputRows& inpu
         sum +=
             Element::one(mine + i * Element::kBytes) * inputs.data[input * inputs.stride + i];
       }
-      output[input * stride + row] = sum;
+      output.data[input * output.stride + row * output.row_step] = sum;
     }
   }
 }
@@ -75,13 +84,23 @@ TRINE_TARGET_AVX2 void dot_strip(const WeightRows& weights, const InputRows& inp
                                  std::size_t stride) noexcept {
   WeightRows rest = weights;
   std::size_t row = 0;
+  if (kInputs < 4 && weights.num_rows * weights.row_bytes >= kLongBytes) {
+    const std::size_t part = weights.num_rows / kRows;
+    rest.row_bytes = part * weights.row_bytes;
+    for (; row < part; ++row) {
+      rest.data = weights.data + row * weights.row_bytes;
+      dot_tile<Element, kRows, kInputs>(rest, inputs, count, {output + row, stride, part});
+    }
+    rest.row_bytes = weights.row_bytes;
+    row = kRows * part;
+  }
   for (; row + kRows <= weights.num_rows; row += kRows) {
     rest.data = weights.data + row * weights.row_bytes;
-    dot_tile<Element, kRows, kInputs>(rest, inputs, count, output + row, stride);
+    dot_tile<Element, kRows, kInputs>(rest, inputs, count, {output + row, stride, 1});
   }
   for (; row < weights.num_rows; ++row) {
     rest.data = weights.data + row * weights.row_bytes;
-    dot_tile<Element, 1, kInputs>(rest, inputs, count, output + row, stride);
+    dot_tile<Element, 1, kInputs>(rest, inputs, count, {output + row, stride, 1});
   }
 }
 

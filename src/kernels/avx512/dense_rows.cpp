@@ -137,11 +137,26 @@ TRINE_INLINE_AVX512 void add_columns(const WeightRows& weights, const InputRows&
   }
 }
 
+/// Where a tile's outputs go: data[input · stride + row · row_step].
+struct TileRows {
+  float* data;
+  std::size_t stride, row_step;
+};
+
+/// Four outputs of one input from `row` on.
+TRINE_INLINE_AVX512 void store_four(__m128 four, const TileRows& output, std::size_t input,
+                                    std::size_t row) noexcept {
+  float* target = output.data + input * output.stride + row * output.row_step;
+  if (output.row_step == 1) return _mm_storeu_ps(target, four);
+  alignas(16) float values[4];
+  _mm_store_ps(values, four);
+  for (std::size_t i = 0; i < 4; ++i) target[i * output.row_step] = values[i];
+}
+
 /// kRows × kInputs outputs; `weights` and `inputs` begin at the first of them.
 template <class Element, std::size_t kRows, std::size_t kInputs>
 TRINE_TARGET_AVX512 void dot_tile(const WeightRows& weights, const InputRows& inputs,
-                                  std::size_t count, float* output,
-                                  std::size_t stride) noexcept {
+                                  std::size_t count, const TileRows& output) noexcept {
   Sums<kRows, kInputs> sums;
 #pragma GCC unroll 8
   for (auto& row : sums.of) {
@@ -169,20 +184,20 @@ TRINE_TARGET_AVX512 void dot_tile(const WeightRows& weights, const InputRows& in
   for (std::size_t input = 0; input < kInputs; ++input) {
     if constexpr (kRows == 1) {
       const __m128 four = sums_of(sums.of[0][input], none, none, none);
-      _mm_store_ss(output + input * stride, four);
+      _mm_store_ss(output.data + input * output.stride, four);
     } else {
 #pragma GCC unroll 2
       for (std::size_t row = 0; row < kRows; row += 4) {
         const __m128 four = sums_of(sums.of[row][input], sums.of[row + 1][input],
                                     sums.of[row + 2][input], sums.of[row + 3][input]);
-        _mm_storeu_ps(output + input * stride + row, four);
+        store_four(four, output, input, row);
       }
     }
   }
 }
 
-using TileFunction = void(const WeightRows&, const InputRows&, std::size_t, float*,
-                          std::size_t) noexcept;
+using TileFunction = void(const WeightRows&, const InputRows&, std::size_t,
+                          const TileRows&) noexcept;
 
 /// Tiles of kRows rows, by number of inputs less one. 24 sums at most: there are 32 registers.
 template <class Element, std::size_t kRows>
@@ -196,7 +211,7 @@ constexpr auto kTiles<Element, 8> = std::array<TileFunction*, 3>{
 /// kRows rows for all inputs, a few at a time.
 template <class Element, std::size_t kRows>
 void dot_rows(const WeightRows& weights, const InputRows& inputs, std::size_t count,
-              const OutputRows& output) noexcept {
+              const TileRows& output) noexcept {
   constexpr std::size_t kMost = kTiles<Element, kRows>.size();
   const std::size_t strips = (inputs.num_rows + kMost - 1) / kMost;
   InputRows strip = inputs;
@@ -206,8 +221,27 @@ void dot_rows(const WeightRows& weights, const InputRows& inputs, std::size_t co
     strip.num_rows = (inputs.num_rows - first + strips - index - 1) / (strips - index);
     strip.data = inputs.data + first * inputs.stride;
     kTiles<Element, kRows>[strip.num_rows - 1](
-        weights, strip, count, output.data + first * output.stride, output.stride);
+        weights, strip, count,
+        {output.data + first * output.stride, output.stride, output.row_step});
     first += strip.num_rows;
+  }
+}
+
+/// From how many bytes on a few inputs' weights are read as eight streams.
+constexpr std::size_t kLongBytes = std::size_t{1} << 20;
+
+/// A few inputs times 8 · part rows, each tile's rows `part` from each other: the processor follows eight
+/// long runs of memory better than one. 32000 rows of 4096 bf16, one input, one core: 80 → 91 to 96 % of
+/// a plain read.
+template <class Element>
+void dot_streams(WeightRows weights, const InputRows& inputs, std::size_t count,
+                 std::size_t part, TileRows output) noexcept {
+  const std::size_t row_bytes = weights.row_bytes;
+  weights.row_bytes = part * row_bytes;
+  for (std::size_t row = 0; row < part; ++row) {
+    dot_rows<Element, 8>(weights, inputs, count, output);
+    weights.data += row_bytes;
+    ++output.data;
   }
 }
 
@@ -231,9 +265,15 @@ void dots(const WeightRows& weights, const InputRows& inputs, std::size_t count,
       rest.data = weights.data + row * weights.row_bytes;
     };
     const auto target = [&] {
-      return OutputRows{output.data + first * output.stride + row, output.stride};
+      return TileRows{output.data + first * output.stride + row, output.stride, 1};
     };
     if (some.num_rows <= kTiles<Element, 8>.size()) {
+      if (weights.num_rows * weights.row_bytes >= kLongBytes) {
+        const std::size_t part = weights.num_rows / 8;
+        dot_streams<Element>(weights, some, count, part,
+                             {output.data + first * output.stride, output.stride, part});
+        advance(8 * part);
+      }
       for (; row + 8 <= weights.num_rows; advance(8)) {
         dot_rows<Element, 8>(rest, some, count, target());
       }
