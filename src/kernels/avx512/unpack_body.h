@@ -110,6 +110,14 @@ TRINE_INLINE_AVX512 __m512i four_digits(const std::uint8_t* digits) noexcept {
   return _mm512_set1_epi32(word);
 }
 
+/// A float of memory in all lanes. As an integer: on Zen 4 vpbroadcastd from memory is a load and no more,
+/// vbroadcastss takes the place of an arithmetic operation besides.
+TRINE_INLINE_AVX512 __m512 in_every_lane(const float* value) noexcept {
+  std::int32_t bits = 0;
+  std::memcpy(&bits, value, sizeof bits);
+  return _mm512_castsi512_ps(_mm512_set1_epi32(bits));
+}
+
 struct Metadata {
   __m512 scales, zeros;
 };
@@ -128,15 +136,27 @@ TRINE_INLINE_AVX512 Metadata load_halves(const std::uint8_t* source) noexcept {
   return {sixteen_halves(source), sixteen_halves(source + 2 * kBlockRows)};
 }
 
-/// Scales and zeros of one group at `source`; `rows` are the factors of 8-bit metadata.
+/// Scales of one group at `source`; `rows` are the factors of 8-bit metadata.
+template <bool kIsWide>
+TRINE_INLINE_AVX512 __m512 load_scales(const std::uint8_t* source, const Metadata& rows) noexcept {
+  if constexpr (kIsWide) return sixteen_halves(source);
+  return _mm512_mul_ps(sixteen_bytes(source), rows.scales);
+}
+
+/// Zeros of the same group, `source` being the same.
+template <bool kIsWide>
+TRINE_INLINE_AVX512 __m512 load_zeros(const std::uint8_t* source, const Metadata& rows,
+                                      float middle) noexcept {
+  if constexpr (kIsWide) return sixteen_halves(source + 2 * kBlockRows);
+  const __m512 steps =
+      _mm512_sub_ps(sixteen_bytes(source + kBlockRows), _mm512_set1_ps(128.0f));
+  return _mm512_fmadd_ps(steps, rows.zeros, _mm512_set1_ps(middle));
+}
+
 template <bool kIsWide>
 TRINE_INLINE_AVX512 Metadata load_metadata(const std::uint8_t* source, const Metadata& rows,
                                            float middle) noexcept {
-  if constexpr (kIsWide) return load_halves(source);
-  const __m512 steps =
-      _mm512_sub_ps(sixteen_bytes(source + kBlockRows), _mm512_set1_ps(128.0f));
-  return {_mm512_mul_ps(sixteen_bytes(source), rows.scales),
-          _mm512_fmadd_ps(steps, rows.zeros, _mm512_set1_ps(middle))};
+  return {load_scales<kIsWide>(source, rows), load_zeros<kIsWide>(source, rows, middle)};
 }
 
 /// sum + scale · x_scale · (Σ code·digit − zero · Σ digit): the same operations in every kernel,

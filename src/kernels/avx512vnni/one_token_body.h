@@ -1,91 +1,20 @@
 // Packed weights times one token's digits with VNNI: four row blocks at a time, so that a
 // broadcast digit feeds four multiplications, eight sums hide the four clocks of a vpdpbusd, and
-// four streams of reads keep the memory busy. Included after avx512/unpack_body.h.
+// four streams of reads keep the memory busy. Included after placed_codes_body.h.
 //
-// Codes are not moved to bit 0 where a mask will do. Per 1024 weights of 3 bits and two digits:
-// 32 vpdpbusd and 3 multiplications on two ports, 24 masks and shifts, 6 doublings and 6 other
-// operations on the other two: 35 clocks at best.
+// Zen 4 issues two operations of 512 bits a clock, one multiplication among them. Per 1024 weights of 3 bits and
+// two digits there are 35 multiplications (32 vpdpbusd, 3 that scale the sums) and 37 others (24 masks and shifts, 6
+// doublings, 7 around the sums): 36 clocks at best, 37.6 measured. What brings them that near:
+//
+// * The end of a group, others mostly, is done beside the first step of the next, which multiplies twice per mask.
+// * Multiplications come in runs: where they alternate with other operations, all go to one of the two
+//   schedulers, and take a quarter longer.
+// * Sums are scaled where the last step left them. vpbroadcastd takes a float from memory for nothing, vbroadcastss
+//   for a place among the others.
 
 /// How far ahead lines are asked for, into the L2 cache. From 768 to 1280 bytes it is the same on
 /// Zen 4, whose own prefetcher does most of it; 1536 and more lose a tenth.
 constexpr std::size_t kFetchAheadBytes = 1024;
-
-/// Operands that leave their fields at the same bit of each byte. What they add is 2^place of what
-/// it should be, so the sums are doubled up to the place of a step before the step adds to them.
-struct Step {
-  int place;
-  std::size_t count;
-  std::size_t operands[8];
-};
-struct Steps {
-  std::size_t count;
-  Step step[4];
-};
-template <int kBits>
-constexpr Steps steps() noexcept {
-  if (kBits == 2) return {4, {{0, 2, {0, 4}}, {2, 2, {1, 5}}, {4, 2, {2, 6}}, {6, 2, {3, 7}}}};
-  if (kBits == 3) return {4, {{0, 3, {0, 2, 4}}, {3, 3, {1, 3, 5}}, {4, 1, {6}}, {5, 1, {7}}}};
-  if (kBits == 4) return {2, {{0, 4, {0, 2, 4, 6}}, {4, 4, {1, 3, 5, 7}}, {}, {}}};
-  return {1, {{0, 8, {0, 1, 2, 3, 4, 5, 6, 7}}, {}, {}, {}}};
-}
-
-/// Operands of a chunk in steps before this one.
-template <int kBits>
-constexpr std::size_t operands_before(std::size_t step) noexcept {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < step; ++i) count += steps<kBits>().step[i].count;
-  return count;
-}
-
-/// Bit j of the plane at bit 4.
-TRINE_INLINE_AVX512 __m512i fifth_bit(__m512i plane, std::size_t j) noexcept {
-  const auto count = static_cast<unsigned>(j < 4 ? 4 - j : j - 4);
-  const __m512i moved =
-      j < 4 ? _mm512_slli_epi16(plane, count) : _mm512_srli_epi16(plane, count);
-  return _mm512_and_si512(moved, in_every_byte(16));
-}
-
-/// Field j of four, at bits 4 and 5.
-TRINE_INLINE_AVX512 __m512i upper_bits(__m512i fields, std::size_t j) noexcept {
-  const auto count = static_cast<unsigned>(j < 2 ? 4 - 2 * j : 2 * j - 4);
-  const __m512i moved =
-      j < 2 ? _mm512_slli_epi16(fields, count) : _mm512_srli_epi16(fields, count);
-  return _mm512_and_si512(moved, in_every_byte(0x30));
-}
-
-TRINE_INLINE_AVX512 __m512i line_of(const std::uint8_t* lines, std::size_t index) noexcept {
-  return load(lines + index * kLineBytes);
-}
-
-TRINE_INLINE_AVX512 __m512i masked(__m512i bytes, int mask) noexcept {
-  return _mm512_and_si512(bytes, in_every_byte(mask));
-}
-
-/// Operand `index` of a chunk, its codes at its step's place.
-template <int kBits>
-TRINE_INLINE_AVX512 __m512i placed(const std::uint8_t* lines, std::size_t index) noexcept {
-  if constexpr (kBits == 2) {
-    return masked(line_of(lines, index / 4), 3 << (2 * (index % 4)));
-  } else if constexpr (kBits == 3) {
-    if (index == 6)
-      return _mm512_or_si512(masked(_mm512_srli_epi16(line_of(lines, 0), 2), 0x30),
-                             masked(line_of(lines, 2), 0x40));
-    if (index == 7)
-      return _mm512_or_si512(masked(_mm512_srli_epi16(line_of(lines, 1), 1), 0x60),
-                             masked(line_of(lines, 2), 0x80));
-    return masked(line_of(lines, index / 2), index % 2 == 0 ? 7 : 0x38);
-  } else if constexpr (kBits == 4) {
-    return masked(line_of(lines, index / 2), index % 2 == 0 ? 15 : 0xF0);
-  } else if constexpr (kBits == 8) {
-    return line_of(lines, index);
-  } else {
-    const __m512i nibbles = index % 2 == 0 ? line_of(lines, index / 2)
-                                           : _mm512_srli_epi16(line_of(lines, index / 2), 4);
-    const __m512i above = kBits == 5 ? fifth_bit(line_of(lines, 4), index)
-                                     : upper_bits(line_of(lines, 4 + index / 4), index % 4);
-    return _mm512_ternarylogic_epi32(nibbles, in_every_byte(15), above, 0xEA);  // (n & 15) | a
-  }
-}
 
 /// Multiplies sums by 2^kCount; adding is cheaper than shifting.
 template <int kCount>
@@ -93,6 +22,20 @@ TRINE_INLINE_AVX512 __m512i doubled(__m512i sum) noexcept {
   if constexpr (kCount == 1) return _mm512_add_epi32(sum, sum);
   return _mm512_slli_epi32(sum, kCount);
 }
+
+/// The sums of one chain, all digits before any is added to: GCC would put each beside its vpdpbusd.
+template <int kCount, int kDigits, int kChains>
+TRINE_INLINE_AVX512 void double_sums(__m512i (&digits)[kDigits][kChains],
+                                     std::size_t chain) noexcept {
+#pragma GCC unroll 2
+  for (auto& digit : digits) {
+    digit[chain] = doubled<kCount>(digit[chain]);
+    asm("" : "+v"(digit[chain]));
+  }
+}
+
+/// Has a value computed where the source says: GCC would do it where it is used.
+TRINE_INLINE_AVX512 void pin(__m512& value) noexcept { asm("" : "+v"(value)); }
 
 /// Sums of one group by row block, digit and chain. Every second chunk has a chain of its own where
 /// fewer than four row blocks leave too few sums to hide the four clocks of a vpdpbusd.
@@ -123,24 +66,66 @@ TRINE_INLINE_AVX512 void fetch_share(const std::uint8_t* ahead, std::size_t apar
   }
 }
 
-/// One step of all chunks of a group.
-template <int kBits, int kStep, int kChunks, int kBlocks, int kDigits, int kChains>
+/// A group whose sums are complete, with what scales them.
+struct GroupBefore {
+  const std::uint8_t* metadata;  ///< of the first row block
+  std::size_t apart;             ///< bytes to the next one's
+  const float* input_scale;
+  const float* input_sum;  ///< times 2^last_place()
+};
+
+/// Outputs of kBlocks row blocks times 2^last_place(), and the sums that are not in them yet.
+template <int kBits, bool kIsWide, int kBlocks>
+struct Outputs {
+  __m512 of[kBlocks];
+  __m512i totals[kBlocks];  ///< of the group before
+  Metadata rows[kBlocks];   ///< factors of 8-bit metadata
+  __m512 scales, zeros, centred;
+};
+
+/// add_scaled() for a group's totals takes kParts parts per row block, in their order.
+constexpr std::size_t kParts = 6;
+
+/// One of the kParts · kBlocks parts.
+template <int kBits, bool kIsWide, int kBlocks>
+TRINE_INLINE_AVX512 void finish_part(const GroupBefore& group, std::size_t index,
+                                     Outputs<kBits, kIsWide, kBlocks>& outputs) noexcept {
+  const std::size_t block = index / kParts, part = index % kParts;
+  const std::uint8_t* metadata = group.metadata + block * group.apart;
+  const Metadata& rows = outputs.rows[block];
+  __m512& scales = outputs.scales;
+  __m512& zeros = outputs.zeros;
+  __m512& centred = outputs.centred;
+  __m512& sum = outputs.of[block];
+  if (part == 0) pin(scales = load_scales<kIsWide>(metadata, rows));
+  if (part == 1) pin(zeros = load_zeros<kIsWide>(metadata, rows, middle_code(kBits)));
+  if (part == 2) pin(centred = _mm512_cvtepi32_ps(outputs.totals[block]));
+  if (part == 3) pin(scales = _mm512_mul_ps(scales, in_every_lane(group.input_scale)));
+  if (part == 4) pin(centred = _mm512_fnmadd_ps(zeros, in_every_lane(group.input_sum), centred));
+  if (part == 5) pin(sum = _mm512_fmadd_ps(scales, centred, sum));
+}
+
+/// What falls to one of kPlaces places when the parts are spread evenly over them.
+template <std::size_t kPlaces, int kBits, bool kIsWide, int kBlocks>
+TRINE_INLINE_AVX512 void finish_share(const GroupBefore& group, std::size_t place,
+                                      Outputs<kBits, kIsWide, kBlocks>& outputs) noexcept {
+  constexpr std::size_t kAll = kParts * kBlocks, kMost = (kAll + kPlaces - 1) / kPlaces;
+  const std::size_t begin = place * kAll / kPlaces, end = (place + 1) * kAll / kPlaces;
+#pragma GCC unroll 12
+  for (std::size_t i = 0; i < kMost; ++i) {
+    if (begin + i < end) finish_part(group, begin + i, outputs);
+  }
+}
+
+/// One step of all chunks of a group, the first with what is left to do for the group before.
+template <int kBits, int kStep, int kChunks, bool kIsWide, int kBlocks, int kDigits, int kChains>
 TRINE_INLINE_AVX512 void add_step(const Codes<kChunks>& codes, const std::uint8_t* ahead,
-                                  const std::uint8_t* digits,
-                                  DigitSums<kBlocks, kDigits, kChains>& sums) noexcept {
+                                  const std::uint8_t* digits, const GroupBefore& before,
+                                  DigitSums<kBlocks, kDigits, kChains>& sums,
+                                  Outputs<kBits, kIsWide, kBlocks>& outputs) noexcept {
   constexpr Steps kSteps = steps<kBits>();
   constexpr Step kThis = kSteps.step[kStep];
-  if constexpr (kStep > 0) {
-    constexpr int kCount = kThis.place - kSteps.step[kStep - 1].place;
-#pragma GCC unroll 4
-    for (auto& block : sums.of) {
-#pragma GCC unroll 2
-      for (auto& digit : block) {
-#pragma GCC unroll 2
-        for (auto& sum : digit) sum = doubled<kCount>(sum);
-      }
-    }
-  }
+  constexpr std::size_t kTogether = kBlocks < 2 ? 1 : 2;
   constexpr std::size_t kGroupSize = kChunks * kChunkInputs;
   constexpr std::size_t kBefore = kChunks * operands_before<kBits>(kStep);
 #pragma GCC unroll 4
@@ -156,35 +141,53 @@ TRINE_INLINE_AVX512 void add_step(const Codes<kChunks>& codes, const std::uint8_
       for (std::size_t digit = 0; digit < kDigits; ++digit) {
         x[digit] = four_digits(digits + digit * kGroupSize + chunk * kChunkInputs + 4 * index);
       }
-#pragma GCC unroll 4
-      for (std::size_t block = 0; block < kBlocks; ++block) {
-        const __m512i q = placed<kBits>(lines + block * codes.apart, index);
 #pragma GCC unroll 2
-        for (std::size_t digit = 0; digit < kDigits; ++digit) {
-          __m512i& sum = sums.of[block][digit][chunk % kChains];
-          sum = _mm512_dpbusd_epi32(sum, q, x[digit]);
+      for (std::size_t first = 0; first < kBlocks; first += kTogether) {
+        __m512i q[kTogether];
+#pragma GCC unroll 2
+        for (std::size_t block = 0; block < kTogether; ++block) {
+          q[block] = placed<kBits>(lines + (first + block) * codes.apart, index);
+        }
+        if constexpr (kStep > 0) {
+          constexpr int kCount = kThis.place - kSteps.step[kStep - 1].place;
+#pragma GCC unroll 2
+          for (std::size_t block = 0; block < kTogether; ++block) {
+            if (i == 0 && chunk < kChains) double_sums<kCount>(sums.of[first + block], chunk);
+          }
+        }
+#pragma GCC unroll 2
+        for (std::size_t block = 0; block < kTogether; ++block) {
+#pragma GCC unroll 2
+          for (std::size_t digit = 0; digit < kDigits; ++digit) {
+            __m512i& sum = sums.of[first + block][digit][chunk % kChains];
+            sum = _mm512_dpbusd_epi32(sum, q[block], x[digit]);
+          }
+        }
+        if constexpr (kStep == 0) {
+          constexpr std::size_t kPlaces = kChunks * kThis.count * kBlocks / kTogether;
+          const std::size_t place = ((chunk * kThis.count + i) * kBlocks + first) / kTogether;
+          finish_share<kPlaces>(before, place, outputs);
         }
       }
     }
   }
 }
 
-template <int kBits, int kChunks, int kBlocks, int kDigits, int kChains>
+template <int kBits, int kChunks, bool kIsWide, int kBlocks, int kDigits, int kChains>
 TRINE_INLINE_AVX512 void add_steps(const Codes<kChunks>& codes, const std::uint8_t* ahead,
-                                   const std::uint8_t* digits,
-                                   DigitSums<kBlocks, kDigits, kChains>& sums) noexcept {
+                                   const std::uint8_t* digits, const GroupBefore& before,
+                                   DigitSums<kBlocks, kDigits, kChains>& sums,
+                                   Outputs<kBits, kIsWide, kBlocks>& outputs) noexcept {
   constexpr std::size_t kCount = steps<kBits>().count;
-  add_step<kBits, 0>(codes, ahead, digits, sums);
-  if constexpr (kCount > 1) add_step<kBits, 1>(codes, ahead, digits, sums);
-  if constexpr (kCount > 2) add_step<kBits, 2>(codes, ahead, digits, sums);
-  if constexpr (kCount > 3) add_step<kBits, 3>(codes, ahead, digits, sums);
+  add_step<kBits, 0>(codes, ahead, digits, before, sums, outputs);
+  if constexpr (kCount > 1) add_step<kBits, 1>(codes, ahead, digits, before, sums, outputs);
+  if constexpr (kCount > 2) add_step<kBits, 2>(codes, ahead, digits, before, sums, outputs);
+  if constexpr (kCount > 3) add_step<kBits, 3>(codes, ahead, digits, before, sums, outputs);
 }
 
-/// Σ code·digit from what the steps left.
-template <int kBits, int kDigits, int kChains>
+/// Σ code·digit from what the steps left, at the place of the last.
+template <int kDigits, int kChains>
 TRINE_INLINE_AVX512 __m512i total_of(const __m512i (&sums)[kDigits][kChains]) noexcept {
-  constexpr Steps kSteps = steps<kBits>();
-  constexpr int kPlace = kSteps.step[kSteps.count - 1].place;
   __m512i digits[kDigits];
 #pragma GCC unroll 2
   for (std::size_t digit = 0; digit < kDigits; ++digit) {
@@ -195,8 +198,15 @@ TRINE_INLINE_AVX512 __m512i total_of(const __m512i (&sums)[kDigits][kChains]) no
   }
   __m512i total = digits[0];
   if constexpr (kDigits == 2) total = _mm512_add_epi32(_mm512_slli_epi32(total, 7), digits[1]);
-  if constexpr (kPlace > 0) total = _mm512_srai_epi32(total, kPlace);
   return total;
+}
+
+/// A sum of digits times 2^kPlace.
+template <int kPlace>
+TRINE_INLINE_AVX512 float raised(float sum) noexcept {
+  auto bits = std::bit_cast<std::uint32_t>(sum);
+  if (bits << 1 != 0) bits += std::uint32_t{kPlace} << 23;  // not 0
+  return std::bit_cast<float>(bits);
 }
 
 /// kBlocks row blocks, equally far apart.
@@ -213,16 +223,20 @@ TRINE_TARGET_AVX512 void multiply_one(const Streams& streams, const PackedLayout
   const std::size_t apart = streams.apart * layout.row_block_bytes();
   constexpr std::size_t kCodes = kChunks * kBits * kLineBytes;
   constexpr int kChains = kBlocks < 4 && kChunks > 1 ? 2 : 1;
-  Metadata rows[kBlocks] = {};
-  __m512 outputs[kBlocks];
+  Outputs<kBits, kIsWide, kBlocks> outputs;
+#pragma GCC unroll 4
   for (std::size_t block = 0; block < kBlocks; ++block) {
-    if constexpr (!kIsWide) rows[block] = load_halves(streams.blocks + block * apart);
-    outputs[block] = _mm512_setzero_ps();
+    if constexpr (!kIsWide) outputs.rows[block] = load_halves(streams.blocks + block * apart);
+    outputs.of[block] = _mm512_setzero_ps();
+    outputs.totals[block] = _mm512_setzero_si512();
   }
   Codes<kChunks> codes{streams.blocks + layout.codes_offset(0), apart};
   const std::uint8_t* metadata = streams.blocks + layout.metadata_offset(0);
   const std::uint8_t* digits = token.digits;
   const std::size_t groups = layout.num_groups();
+  constexpr float kNone = 0.0f;
+  float raised_sum = 0.0f;
+  GroupBefore before{metadata, apart, &kNone, &raised_sum};  // no group: adds 0
   for (std::size_t group = 0; group < groups; ++group) {
     DigitSums<kBlocks, kDigits, kChains> sums;
 #pragma GCC unroll 4
@@ -233,14 +247,14 @@ TRINE_TARGET_AVX512 void multiply_one(const Streams& streams, const PackedLayout
         for (auto& sum : digit) sum = _mm512_setzero_si512();
       }
     }
-    add_steps<kBits>(codes, codes.first + kFetchAheadBytes, digits, sums);
+    add_steps(codes, codes.first + kFetchAheadBytes, digits, before, sums, outputs);
 #pragma GCC unroll 4
     for (std::size_t block = 0; block < kBlocks; ++block) {
-      outputs[block] = add_scaled(
-          total_of<kBits>(sums.of[block]),
-          load_metadata<kIsWide>(metadata + block * apart, rows[block], middle_code(kBits)),
-          token.scales[group], token.sums[group], outputs[block]);
+      outputs.totals[block] = total_of(sums.of[block]);
     }
+    raised_sum = raised<last_place<kBits>()>(token.sums[group]);
+    asm("" : "+m"(raised_sum));  // not in a register, where broadcasting it takes a place
+    before = {metadata, apart, token.scales + group, &raised_sum};
     const bool is_pair_done = group % 2 == 1;
     digits += kDigits * kChunks * kChunkInputs;
     codes.first += kCodes + (kIsWide || is_pair_done ? kLineBytes : 0);
@@ -248,11 +262,16 @@ TRINE_TARGET_AVX512 void multiply_one(const Streams& streams, const PackedLayout
                : is_pair_done ? streams.blocks + layout.metadata_offset(group + 1)
                               : metadata + kLineBytes / 2;
   }
+  constexpr float kLowered = 1.0f / (1 << last_place<kBits>());
+#pragma GCC unroll 24
+  for (std::size_t part = 0; part < kParts * kBlocks; ++part) finish_part(before, part, outputs);
+#pragma GCC unroll 4
   for (std::size_t block = 0; block < kBlocks; ++block) {
     const std::size_t row = block * streams.apart * kBlockRows;
     const std::size_t left = streams.num_rows - row;
     const auto present =
         static_cast<__mmask16>(left < kBlockRows ? (1u << left) - 1u : 0xFFFFu);
-    _mm512_mask_storeu_ps(token.output + row, present, outputs[block]);
+    _mm512_mask_storeu_ps(token.output + row, present,
+                          _mm512_mul_ps(outputs.of[block], _mm512_set1_ps(kLowered)));
   }
 }

@@ -10,7 +10,10 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 #include "kernels/block_codec.h"
 #include "kernels/each_width.h"
@@ -23,6 +26,8 @@ namespace trine::kernels::avx512vnni {
 namespace {
 
 #include "kernels/avx512/unpack_body.h"
+#include "kernels/avx512vnni/placed_codes_body.h"
+// After the operands that it multiplies.
 #include "kernels/avx512vnni/one_token_body.h"
 #include "kernels/avx512vnni/tile_body.h"
 // After the operands that it shares.
