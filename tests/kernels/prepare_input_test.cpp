@@ -1,4 +1,5 @@
 // Inputs as every instruction set keeps them, against the values they stand for.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -43,6 +44,30 @@ TEST(PrepareInput, DigitsRestoreTheInput) {
                     static_cast<double>(scales[group]) * (0.5 + 2e-3));
       }
       EXPECT_EQ(sums[group], sum);
+    }
+  }
+}
+
+/// A text's inputs are the same digits on every processor: tables differ in how many groups they take together, in
+/// what they do with half a register and with the short last group.
+TEST(PrepareInput, DigitsAreTheSameBytesInEveryTable) {
+  for (const std::size_t group : {32u, 64u, 128u}) {
+    for (const std::size_t count : {1u, 31u, 64u, 333u, 1024u, 4099u}) {
+      std::vector<float> input = testing_support::random_normal(count, count + group);
+      input[count / 2] = 1e30f;
+      for (const auto form : {InputForm::kOneDigit, InputForm::kTwoDigits, InputForm::kBf16}) {
+        std::vector<std::uint8_t> expected;
+        for (const KernelTable* table : runnable_tables().subspan(1)) {
+          SCOPED_TRACE(fmt::format("{}, groups of {}, {} inputs", table->name, group, count));
+          const bool is_vnni = table->name == "avx512vnni";
+          if (form == InputForm::kBf16 && is_vnni && has_bf16_dot()) continue;  // as they are
+          std::vector<std::uint8_t> prepared(digit_bytes(count, group, form));
+          table->prepare_input(input.data(), count, group, form, prepared.data());
+          if (expected.empty()) expected = prepared;
+          EXPECT_EQ(prepared, expected);
+        }
+        EXPECT_FALSE(expected.empty());
+      }
     }
   }
 }

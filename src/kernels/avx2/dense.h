@@ -11,6 +11,8 @@ namespace trine::kernels::avx2 {
 /// See KernelTable for what each one computes.
 void prepare_digits(const float* input, std::size_t in_features, std::size_t group_size,
                     InputForm form, std::uint8_t* prepared) noexcept;
+/// The nearest bf16 of finite values, ties to even; in place too. `count` is a multiple of 8.
+void round_to_bf16(const float* values, std::size_t count, float* rounded) noexcept;
 void add_low_rank(const PackedMatrixView& left, GroupRange outputs, const float* projected,
                   std::size_t num_tokens, const OutputRows& output) noexcept;
 void dots_f32(WeightRows weights, InputRows inputs, std::size_t count,

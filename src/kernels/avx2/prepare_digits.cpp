@@ -1,16 +1,12 @@
 // Splits fp32 inputs into one or two int8 digits per value (see digit_layout.h).
 #include <immintrin.h>
 
-#include <cstring>
-
 #include "kernels/avx2/dense.h"
 #include "kernels/avx2/target.h"
-#include "kernels/digit_layout.h"
+#include "kernels/digit_groups.h"
 
 namespace trine::kernels::avx2 {
 namespace {
-
-constexpr std::size_t kMaxGroup = 128;
 
 TRINE_INLINE_AVX2 float largest_magnitude(const float* values, std::size_t count) noexcept {
   const __m256 sign = _mm256_set1_ps(-0.0f);
@@ -31,7 +27,50 @@ TRINE_INLINE_AVX2 void store_bytes(std::int8_t* target, __m256i values) noexcept
   _mm_storel_epi64(reinterpret_cast<__m128i*>(target), _mm_packs_epi16(words, words));
 }
 
-/// The nearest bf16 of finite values, ties to even; in place too.
+TRINE_INLINE_AVX2 std::int32_t add_lanes(__m256i values) noexcept {
+  const __m128i four =
+      _mm_add_epi32(_mm256_castsi256_si128(values), _mm256_extracti128_si256(values, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+}
+
+template <int kDigits>
+TRINE_INLINE_AVX2 void split_group(const float* values, std::size_t count, std::int8_t* digits,
+                                   float& scale, float& sum) noexcept {
+  const DigitScale scaling = digit_scale<kDigits>(largest_magnitude(values, count));
+  const __m256 factor = _mm256_set1_ps(scaling.inverse);
+  constexpr float kMost = largest_digit_value(kDigits);
+  __m256i total = _mm256_setzero_si256();
+  for (std::size_t i = 0; i < count; i += 8) {
+    const __m256 steps = _mm256_mul_ps(_mm256_loadu_ps(values + i), factor);
+    // Only inputs beyond the largest scale reach beyond.
+    const __m256i value = _mm256_cvtps_epi32(
+        _mm256_max_ps(_mm256_min_ps(steps, _mm256_set1_ps(kMost)), _mm256_set1_ps(-kMost)));
+    __m256i low = value;
+    if constexpr (kDigits == 2) {
+      const __m256i upper =
+          _mm256_srai_epi32(_mm256_add_epi32(value, _mm256_set1_epi32(64)), 7);
+      store_bytes(digits + i, upper);
+      low = _mm256_sub_epi32(value, _mm256_slli_epi32(upper, 7));
+    }
+    store_bytes(digits + (kDigits - 1) * count + i, low);
+    total = _mm256_add_epi32(total, value);
+  }
+  scale = scaling.scale;
+  sum = static_cast<float>(add_lanes(total));
+}
+
+template <int kDigits>
+TRINE_TARGET_AVX2 void split_groups(const DigitGroups& groups) noexcept {
+  for (std::size_t i = 0; i < groups.count; ++i) {
+    split_group<kDigits>(groups.values + i * groups.size, groups.size,
+                         groups.digits + kDigits * i * groups.size, groups.scales[i],
+                         groups.sums[i]);
+  }
+}
+
+}  // namespace
+
 TRINE_TARGET_AVX2 void round_to_bf16(const float* values, std::size_t count,
                                      float* rounded) noexcept {
   for (std::size_t i = 0; i < count; i += 8) {
@@ -44,77 +83,10 @@ TRINE_TARGET_AVX2 void round_to_bf16(const float* values, std::size_t count,
   }
 }
 
-TRINE_INLINE_AVX2 std::int32_t add_lanes(__m256i values) noexcept {
-  const __m128i four =
-      _mm_add_epi32(_mm256_castsi256_si128(values), _mm256_extracti128_si256(values, 1));
-  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
-  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
-}
-
-/// One group; `values` is padded to `count`, a multiple of 32. Writes num_digits · count digits
-/// and returns {scale, Σ digits} in `scale` and `sum`.
-TRINE_TARGET_AVX2 void split_group(const float* values, std::size_t count, int num_digits,
-                                   std::int8_t* digits, float& scale, float& sum) noexcept {
-  const float largest = largest_magnitude(values, count);
-  const float most = largest_digit_value(num_digits);
-  float inverse = 0.0f;
-  if (num_digits == 1) {
-    scale = one_digit_scale(largest);
-    if (scale > 0.0f) inverse = 1.0f / scale;
-  } else {
-    // Below this the inverse would overflow; such inputs count as zero.
-    constexpr float kTiny = 1e-30f;
-    scale = largest > kTiny ? largest / most : 0.0f;
-    if (largest > kTiny) inverse = most / largest;
-  }
-  const __m256 factor = _mm256_set1_ps(inverse);
-  __m256i total = _mm256_setzero_si256();
-  for (std::size_t i = 0; i < count; i += 8) {
-    const __m256 steps = _mm256_mul_ps(_mm256_loadu_ps(values + i), factor);
-    // Only inputs beyond the largest scale reach beyond.
-    const __m256i value = _mm256_cvtps_epi32(
-        _mm256_max_ps(_mm256_min_ps(steps, _mm256_set1_ps(most)), _mm256_set1_ps(-most)));
-    __m256i low = value;
-    if (num_digits == 2) {
-      const __m256i upper =
-          _mm256_srai_epi32(_mm256_add_epi32(value, _mm256_set1_epi32(64)), 7);
-      store_bytes(digits + i, upper);
-      low = _mm256_sub_epi32(value, _mm256_slli_epi32(upper, 7));
-    }
-    store_bytes(digits + static_cast<std::size_t>(num_digits - 1) * count + i, low);
-    total = _mm256_add_epi32(total, value);
-  }
-  sum = static_cast<float>(add_lanes(total));
-}
-
-}  // namespace
-
 void prepare_digits(const float* input, std::size_t in_features, std::size_t group_size,
                     InputForm form, std::uint8_t* prepared) noexcept {
-  const int num_digits = digits_of(form);
-  const DigitLayout layout(in_features, group_size, num_digits);
-  auto* scales = reinterpret_cast<float*>(prepared + layout.scales_offset());
-  auto* sums = reinterpret_cast<float*>(prepared + layout.sums_offset());
-  for (std::size_t group = 0; group < layout.num_groups; ++group) {
-    const std::size_t first = group * group_size;
-    const std::size_t present =
-        in_features - first < group_size ? in_features - first : group_size;
-    // Of the input's own values only a short group, the last one, is copied.
-    alignas(32) float padded[kMaxGroup];
-    const float* values = input + first;
-    if (present < group_size) {
-      std::memset(padded, 0, sizeof padded);
-      std::memcpy(padded, values, present * sizeof(float));
-      values = padded;
-    }
-    if (form == InputForm::kBf16) {
-      round_to_bf16(values, group_size, padded);
-      values = padded;
-    }
-    split_group(values, group_size, num_digits,
-                reinterpret_cast<std::int8_t*>(prepared + layout.num_digits * first),
-                scales[group], sums[group]);
-  }
+  const auto split = digits_of(form) == 1 ? split_groups<1> : split_groups<2>;
+  prepare_digit_groups(input, in_features, group_size, form, prepared, round_to_bf16, split);
 }
 
 }  // namespace trine::kernels::avx2

@@ -9,6 +9,8 @@
 namespace trine::kernels::avx512 {
 
 /// See KernelTable for what each one computes.
+void prepare_digits(const float* input, std::size_t in_features, std::size_t group_size,
+                    InputForm form, std::uint8_t* prepared) noexcept;
 void dots_f32(WeightRows weights, InputRows inputs, std::size_t count,
               const OutputRows& output) noexcept;
 void dots_f16(WeightRows weights, InputRows inputs, std::size_t count,

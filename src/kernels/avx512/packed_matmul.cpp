@@ -89,8 +89,8 @@ TRINE_INLINE_AVX512 void add_group(const std::uint8_t* row_block, const PackedLa
     if constexpr (kDigits == 2) {
       total = _mm512_add_epi32(_mm512_slli_epi32(total, 7), sums[t][1]);
     }
-    outputs[t] =
-        add_scaled(total, metadata, tokens[t].scales[group], tokens[t].sums[group], outputs[t]);
+    outputs[t] = add_scaled(total, metadata, in_every_lane(tokens[t].scales + group),
+                            in_every_lane(tokens[t].sums + group), outputs[t]);
   }
 }
 

@@ -11,7 +11,7 @@ namespace trine::kernels::avx512 {
 extern const KernelTable kTable;
 const KernelTable kTable{.name = "avx512",
                          .prepared_bytes = digit_bytes,
-                         .prepare_input = avx2::prepare_digits,
+                         .prepare_input = prepare_digits,
                          .packed_matmul = packed_matmul,
                          .add_low_rank = add_low_rank,
                          .dots_f32 = avx512::dots_f32,

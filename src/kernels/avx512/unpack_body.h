@@ -138,7 +138,8 @@ TRINE_INLINE_AVX512 Metadata load_halves(const std::uint8_t* source) noexcept {
 
 /// Scales of one group at `source`; `rows` are the factors of 8-bit metadata.
 template <bool kIsWide>
-TRINE_INLINE_AVX512 __m512 load_scales(const std::uint8_t* source, const Metadata& rows) noexcept {
+TRINE_INLINE_AVX512 __m512 load_scales(const std::uint8_t* source,
+                                       const Metadata& rows) noexcept {
   if constexpr (kIsWide) return sixteen_halves(source);
   return _mm512_mul_ps(sixteen_bytes(source), rows.scales);
 }
@@ -162,9 +163,8 @@ TRINE_INLINE_AVX512 Metadata load_metadata(const std::uint8_t* source, const Met
 /// sum + scale · x_scale · (Σ code·digit − zero · Σ digit): the same operations in every kernel,
 /// so a token's output does not depend on which one computed it.
 TRINE_INLINE_AVX512 __m512 add_scaled(__m512i total, const Metadata& metadata,
-                                      float input_scale, float input_sum, __m512 sum) noexcept {
-  const __m512 centred =
-      _mm512_fnmadd_ps(metadata.zeros, _mm512_set1_ps(input_sum), _mm512_cvtepi32_ps(total));
-  return _mm512_fmadd_ps(_mm512_mul_ps(metadata.scales, _mm512_set1_ps(input_scale)), centred,
-                         sum);
+                                      __m512 input_scale, __m512 input_sum,
+                                      __m512 sum) noexcept {
+  const __m512 centred = _mm512_fnmadd_ps(metadata.zeros, input_sum, _mm512_cvtepi32_ps(total));
+  return _mm512_fmadd_ps(_mm512_mul_ps(metadata.scales, input_scale), centred, sum);
 }

@@ -227,8 +227,9 @@ TRINE_TARGET_AVX512 void multiply_tile(Source source, const Run& run, const Toke
           total = _mm512_add_epi32(_mm512_slli_epi32(total, 7), sums.of[block][t][1]);
         }
         float* sum = so_far[block][t];
-        _mm512_store_ps(sum, add_scaled(total, metadata[block], tokens[t].scales[group],
-                                        tokens[t].sums[group], _mm512_load_ps(sum)));
+        _mm512_store_ps(
+            sum, add_scaled(total, metadata[block], in_every_lane(tokens[t].scales + group),
+                            in_every_lane(tokens[t].sums + group), _mm512_load_ps(sum)));
       }
       digits[t] += kDigits * run.group_size;
     }

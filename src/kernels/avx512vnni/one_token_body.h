@@ -6,11 +6,13 @@
 // two digits there are 35 multiplications (32 vpdpbusd, 3 that scale the sums) and 37 others (24 masks and shifts, 6
 // doublings, 7 around the sums): 36 clocks at best, 37.6 measured. What brings them that near:
 //
-// * The end of a group, others mostly, is done beside the first step of the next, which multiplies twice per mask.
 // * Multiplications come in runs: where they alternate with other operations, all go to one of the two
 //   schedulers, and take a quarter longer.
 // * Sums are scaled where the last step left them. vpbroadcastd takes a float from memory for nothing, vbroadcastss
 //   for a place among the others.
+//
+// A group's end beside the first step of the next, which multiplies twice per mask, is no faster with two digits,
+// and reading scales after the next codes costs 5 % of what memory gives one thread at 2 bits.
 
 /// How far ahead lines are asked for, into the L2 cache. From 768 to 1280 bytes it is the same on
 /// Zen 4, whose own prefetcher does most of it; 1536 and more lose a tenth.
@@ -33,9 +35,6 @@ TRINE_INLINE_AVX512 void double_sums(__m512i (&digits)[kDigits][kChains],
     asm("" : "+v"(digit[chain]));
   }
 }
-
-/// Has a value computed where the source says: GCC would do it where it is used.
-TRINE_INLINE_AVX512 void pin(__m512& value) noexcept { asm("" : "+v"(value)); }
 
 /// Sums of one group by row block, digit and chain. Every second chunk has a chain of its own where
 /// fewer than four row blocks leave too few sums to hide the four clocks of a vpdpbusd.
@@ -66,63 +65,11 @@ TRINE_INLINE_AVX512 void fetch_share(const std::uint8_t* ahead, std::size_t apar
   }
 }
 
-/// A group whose sums are complete, with what scales them.
-struct GroupBefore {
-  const std::uint8_t* metadata;  ///< of the first row block
-  std::size_t apart;             ///< bytes to the next one's
-  const float* input_scale;
-  const float* input_sum;  ///< times 2^last_place()
-};
-
-/// Outputs of kBlocks row blocks times 2^last_place(), and the sums that are not in them yet.
-template <int kBits, bool kIsWide, int kBlocks>
-struct Outputs {
-  __m512 of[kBlocks];
-  __m512i totals[kBlocks];  ///< of the group before
-  Metadata rows[kBlocks];   ///< factors of 8-bit metadata
-  __m512 scales, zeros, centred;
-};
-
-/// add_scaled() for a group's totals takes kParts parts per row block, in their order.
-constexpr std::size_t kParts = 6;
-
-/// One of the kParts · kBlocks parts.
-template <int kBits, bool kIsWide, int kBlocks>
-TRINE_INLINE_AVX512 void finish_part(const GroupBefore& group, std::size_t index,
-                                     Outputs<kBits, kIsWide, kBlocks>& outputs) noexcept {
-  const std::size_t block = index / kParts, part = index % kParts;
-  const std::uint8_t* metadata = group.metadata + block * group.apart;
-  const Metadata& rows = outputs.rows[block];
-  __m512& scales = outputs.scales;
-  __m512& zeros = outputs.zeros;
-  __m512& centred = outputs.centred;
-  __m512& sum = outputs.of[block];
-  if (part == 0) pin(scales = load_scales<kIsWide>(metadata, rows));
-  if (part == 1) pin(zeros = load_zeros<kIsWide>(metadata, rows, middle_code(kBits)));
-  if (part == 2) pin(centred = _mm512_cvtepi32_ps(outputs.totals[block]));
-  if (part == 3) pin(scales = _mm512_mul_ps(scales, in_every_lane(group.input_scale)));
-  if (part == 4) pin(centred = _mm512_fnmadd_ps(zeros, in_every_lane(group.input_sum), centred));
-  if (part == 5) pin(sum = _mm512_fmadd_ps(scales, centred, sum));
-}
-
-/// What falls to one of kPlaces places when the parts are spread evenly over them.
-template <std::size_t kPlaces, int kBits, bool kIsWide, int kBlocks>
-TRINE_INLINE_AVX512 void finish_share(const GroupBefore& group, std::size_t place,
-                                      Outputs<kBits, kIsWide, kBlocks>& outputs) noexcept {
-  constexpr std::size_t kAll = kParts * kBlocks, kMost = (kAll + kPlaces - 1) / kPlaces;
-  const std::size_t begin = place * kAll / kPlaces, end = (place + 1) * kAll / kPlaces;
-#pragma GCC unroll 12
-  for (std::size_t i = 0; i < kMost; ++i) {
-    if (begin + i < end) finish_part(group, begin + i, outputs);
-  }
-}
-
-/// One step of all chunks of a group, the first with what is left to do for the group before.
-template <int kBits, int kStep, int kChunks, bool kIsWide, int kBlocks, int kDigits, int kChains>
+/// One step of all chunks of a group.
+template <int kBits, int kStep, int kChunks, int kBlocks, int kDigits, int kChains>
 TRINE_INLINE_AVX512 void add_step(const Codes<kChunks>& codes, const std::uint8_t* ahead,
-                                  const std::uint8_t* digits, const GroupBefore& before,
-                                  DigitSums<kBlocks, kDigits, kChains>& sums,
-                                  Outputs<kBits, kIsWide, kBlocks>& outputs) noexcept {
+                                  const std::uint8_t* digits,
+                                  DigitSums<kBlocks, kDigits, kChains>& sums) noexcept {
   constexpr Steps kSteps = steps<kBits>();
   constexpr Step kThis = kSteps.step[kStep];
   constexpr std::size_t kTogether = kBlocks < 2 ? 1 : 2;
@@ -163,26 +110,20 @@ TRINE_INLINE_AVX512 void add_step(const Codes<kChunks>& codes, const std::uint8_
             sum = _mm512_dpbusd_epi32(sum, q[block], x[digit]);
           }
         }
-        if constexpr (kStep == 0) {
-          constexpr std::size_t kPlaces = kChunks * kThis.count * kBlocks / kTogether;
-          const std::size_t place = ((chunk * kThis.count + i) * kBlocks + first) / kTogether;
-          finish_share<kPlaces>(before, place, outputs);
-        }
       }
     }
   }
 }
 
-template <int kBits, int kChunks, bool kIsWide, int kBlocks, int kDigits, int kChains>
+template <int kBits, int kChunks, int kBlocks, int kDigits, int kChains>
 TRINE_INLINE_AVX512 void add_steps(const Codes<kChunks>& codes, const std::uint8_t* ahead,
-                                   const std::uint8_t* digits, const GroupBefore& before,
-                                   DigitSums<kBlocks, kDigits, kChains>& sums,
-                                   Outputs<kBits, kIsWide, kBlocks>& outputs) noexcept {
+                                   const std::uint8_t* digits,
+                                   DigitSums<kBlocks, kDigits, kChains>& sums) noexcept {
   constexpr std::size_t kCount = steps<kBits>().count;
-  add_step<kBits, 0>(codes, ahead, digits, before, sums, outputs);
-  if constexpr (kCount > 1) add_step<kBits, 1>(codes, ahead, digits, before, sums, outputs);
-  if constexpr (kCount > 2) add_step<kBits, 2>(codes, ahead, digits, before, sums, outputs);
-  if constexpr (kCount > 3) add_step<kBits, 3>(codes, ahead, digits, before, sums, outputs);
+  add_step<kBits, 0>(codes, ahead, digits, sums);
+  if constexpr (kCount > 1) add_step<kBits, 1>(codes, ahead, digits, sums);
+  if constexpr (kCount > 2) add_step<kBits, 2>(codes, ahead, digits, sums);
+  if constexpr (kCount > 3) add_step<kBits, 3>(codes, ahead, digits, sums);
 }
 
 /// Σ code·digit from what the steps left, at the place of the last.
@@ -223,20 +164,18 @@ TRINE_TARGET_AVX512 void multiply_one(const Streams& streams, const PackedLayout
   const std::size_t apart = streams.apart * layout.row_block_bytes();
   constexpr std::size_t kCodes = kChunks * kBits * kLineBytes;
   constexpr int kChains = kBlocks < 4 && kChunks > 1 ? 2 : 1;
-  Outputs<kBits, kIsWide, kBlocks> outputs;
+  Metadata rows[kBlocks] = {};
+  __m512 outputs[kBlocks];  // times 2^last_place()
+  // Without the pragma the outputs would stay in memory.
 #pragma GCC unroll 4
   for (std::size_t block = 0; block < kBlocks; ++block) {
-    if constexpr (!kIsWide) outputs.rows[block] = load_halves(streams.blocks + block * apart);
-    outputs.of[block] = _mm512_setzero_ps();
-    outputs.totals[block] = _mm512_setzero_si512();
+    if constexpr (!kIsWide) rows[block] = load_halves(streams.blocks + block * apart);
+    outputs[block] = _mm512_setzero_ps();
   }
   Codes<kChunks> codes{streams.blocks + layout.codes_offset(0), apart};
   const std::uint8_t* metadata = streams.blocks + layout.metadata_offset(0);
   const std::uint8_t* digits = token.digits;
   const std::size_t groups = layout.num_groups();
-  constexpr float kNone = 0.0f;
-  float raised_sum = 0.0f;
-  GroupBefore before{metadata, apart, &kNone, &raised_sum};  // no group: adds 0
   for (std::size_t group = 0; group < groups; ++group) {
     DigitSums<kBlocks, kDigits, kChains> sums;
 #pragma GCC unroll 4
@@ -247,14 +186,22 @@ TRINE_TARGET_AVX512 void multiply_one(const Streams& streams, const PackedLayout
         for (auto& sum : digit) sum = _mm512_setzero_si512();
       }
     }
-    add_steps(codes, codes.first + kFetchAheadBytes, digits, before, sums, outputs);
+    add_steps<kBits>(codes, codes.first + kFetchAheadBytes, digits, sums);
+    __m512i totals[kBlocks];
 #pragma GCC unroll 4
     for (std::size_t block = 0; block < kBlocks; ++block) {
-      outputs.totals[block] = total_of(sums.of[block]);
+      totals[block] = total_of(sums.of[block]);
+      asm("" : "+v"(totals[block]));  // all of them before the first is scaled
     }
-    raised_sum = raised<last_place<kBits>()>(token.sums[group]);
-    asm("" : "+m"(raised_sum));  // not in a register, where broadcasting it takes a place
-    before = {metadata, apart, token.scales + group, &raised_sum};
+    float input_sum = raised<last_place<kBits>()>(token.sums[group]);
+    asm("" : "+m"(input_sum));  // not in a register, where broadcasting it takes a place
+#pragma GCC unroll 4
+    for (std::size_t block = 0; block < kBlocks; ++block) {
+      const std::uint8_t* at = metadata + block * apart;
+      outputs[block] = add_scaled(
+          totals[block], load_metadata<kIsWide>(at, rows[block], middle_code(kBits)),
+          in_every_lane(token.scales + group), in_every_lane(&input_sum), outputs[block]);
+    }
     const bool is_pair_done = group % 2 == 1;
     digits += kDigits * kChunks * kChunkInputs;
     codes.first += kCodes + (kIsWide || is_pair_done ? kLineBytes : 0);
@@ -263,8 +210,6 @@ TRINE_TARGET_AVX512 void multiply_one(const Streams& streams, const PackedLayout
                               : metadata + kLineBytes / 2;
   }
   constexpr float kLowered = 1.0f / (1 << last_place<kBits>());
-#pragma GCC unroll 24
-  for (std::size_t part = 0; part < kParts * kBlocks; ++part) finish_part(before, part, outputs);
 #pragma GCC unroll 4
   for (std::size_t block = 0; block < kBlocks; ++block) {
     const std::size_t row = block * streams.apart * kBlockRows;
@@ -272,6 +217,6 @@ TRINE_TARGET_AVX512 void multiply_one(const Streams& streams, const PackedLayout
     const auto present =
         static_cast<__mmask16>(left < kBlockRows ? (1u << left) - 1u : 0xFFFFu);
     _mm512_mask_storeu_ps(token.output + row, present,
-                          _mm512_mul_ps(outputs.of[block], _mm512_set1_ps(kLowered)));
+                          _mm512_mul_ps(outputs[block], _mm512_set1_ps(kLowered)));
   }
 }

@@ -25,7 +25,7 @@ std::size_t prepared_bytes(std::size_t in_features, std::size_t group_size,
 void prepare_input(const float* input, std::size_t in_features, std::size_t group_size,
                    InputForm form, std::uint8_t* prepared) noexcept {
   if (takes_bf16(form)) return prepare_bf16(input, in_features, group_size, prepared);
-  avx2::prepare_digits(input, in_features, group_size, form, prepared);
+  avx512::prepare_digits(input, in_features, group_size, form, prepared);
 }
 
 void multiply_packed(const PackedMatrixView& matrix, RowBlockRange rows,
