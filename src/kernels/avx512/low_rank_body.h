@@ -94,39 +94,54 @@ TRINE_INLINE_AVX512 __m512i spread_digits(__m512i digits) noexcept {
   return _mm512_permutexvar_epi32(index, _mm512_castsi128_si512(_mm512_cvtepi32_epi8(digits)));
 }
 
-TRINE_TARGET_AVX512 void split_factors(const FactorPart& part, std::size_t group,
-                                       const float* projected, FactorDigits& digits) noexcept {
-  const PackedLayout& layout = part.layout;
-  const std::size_t blocks = part.num_blocks(), offset = layout.metadata_offset(group);
-  Metadata metadata[kPartBlocks];
-  __m512 factors[kPartBlocks];
+/// What one token's ranks of a part are worth in one group, before it becomes digits.
+struct Factors {
+  __m512 of[kPartBlocks], zeros[kPartBlocks];
+  float step, inverse;
+};
+
+TRINE_INLINE_AVX512 Metadata factor_metadata(const FactorPart& part, std::size_t block,
+                                             std::size_t offset) noexcept {
+  const std::uint8_t* row_block = part.row_block(block);
+  if (part.layout.metadata_bits == 16) return load_halves(row_block + offset);
+  return load_metadata<false>(row_block + offset, load_halves(row_block),
+                              middle_code(part.layout.bits));
+}
+
+/// scale · projected and the step of its digits, by the largest.
+TRINE_INLINE_AVX512 void scale_factors(const FactorPart& part, std::size_t group,
+                                       const float* projected, Factors& factors) noexcept {
+  const std::size_t offset = part.layout.metadata_offset(group);
   __m512 largest_of = _mm512_setzero_ps();
-  for (std::size_t block = 0; block < blocks; ++block) {
-    const std::uint8_t* row_block = part.row_block(block);
-    metadata[block] = layout.metadata_bits == 16
-                          ? load_halves(row_block + offset)
-                          : load_metadata<false>(row_block + offset, load_halves(row_block),
-                                                 middle_code(layout.bits));
+  for (std::size_t block = 0; block < part.num_blocks(); ++block) {
+    const Metadata metadata = factor_metadata(part, block, offset);
     const std::size_t left = part.num_ranks - block * kBlockRows;
     const auto present =
         static_cast<__mmask16>(left < kBlockRows ? (1u << left) - 1u : 0xFFFFu);
-    factors[block] = _mm512_mul_ps(
-        metadata[block].scales, _mm512_maskz_loadu_ps(present, projected + block * kBlockRows));
-    largest_of = _mm512_max_ps(largest_of, _mm512_abs_ps(factors[block]));
+    factors.of[block] = _mm512_mul_ps(
+        metadata.scales, _mm512_maskz_loadu_ps(present, projected + block * kBlockRows));
+    factors.zeros[block] = metadata.zeros;
+    largest_of = _mm512_max_ps(largest_of, _mm512_abs_ps(factors.of[block]));
   }
   const float largest = _mm512_reduce_max_ps(largest_of);
   constexpr float kTiny = 1e-30f;  // below it the inverse would overflow; counts as zero
   constexpr float kLargestValue = largest_digit_value(2);
-  const __m512 inverse = _mm512_set1_ps(largest > kTiny ? kLargestValue / largest : 0.0f);
+  factors.step = largest > kTiny ? largest / kLargestValue : 0.0f;
+  factors.inverse = largest > kTiny ? kLargestValue / largest : 0.0f;
+}
+
+TRINE_INLINE_AVX512 void split_factors(const Factors& factors, std::size_t blocks,
+                                       FactorDigits& digits) noexcept {
+  const __m512 inverse = _mm512_set1_ps(factors.inverse);
   __m512 zeros = _mm512_setzero_ps();
   for (std::size_t block = 0; block < blocks; ++block) {
-    const __m512i value = _mm512_cvtps_epi32(_mm512_mul_ps(factors[block], inverse));
+    const __m512i value = _mm512_cvtps_epi32(_mm512_mul_ps(factors.of[block], inverse));
     const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(value, _mm512_set1_epi32(64)), 7);
     digits.high[block] = spread_digits(high);
     digits.low[block] = spread_digits(_mm512_sub_epi32(value, _mm512_slli_epi32(high, 7)));
-    zeros = _mm512_fmadd_ps(metadata[block].zeros, _mm512_cvtepi32_ps(value), zeros);
+    zeros = _mm512_fmadd_ps(factors.zeros[block], _mm512_cvtepi32_ps(value), zeros);
   }
-  digits.step = largest > kTiny ? largest / kLargestValue : 0.0f;
+  digits.step = factors.step;
   digits.zeros = _mm512_reduce_add_ps(zeros);
 }
 
@@ -150,11 +165,13 @@ TRINE_INLINE_AVX512 void add_sums(const __m512i (&sums)[4][2], const FactorDigit
   }
   const __m512 centred =
       _mm512_sub_ps(_mm512_cvtepi32_ps(added_parts(totals)), _mm512_set1_ps(digits.zeros));
-  const auto present =
-      static_cast<__mmask16>(count < kBlockRows ? (1u << count) - 1u : 0xFFFFu);
+  const __m512 step = _mm512_set1_ps(digits.step);
+  if (count >= kBlockRows) {
+    return _mm512_storeu_ps(output, _mm512_fmadd_ps(centred, step, _mm512_loadu_ps(output)));
+  }
+  const auto present = static_cast<__mmask16>((1u << count) - 1u);
   const __m512 before = _mm512_maskz_loadu_ps(present, output);
-  _mm512_mask_storeu_ps(output, present,
-                        _mm512_fmadd_ps(centred, _mm512_set1_ps(digits.step), before));
+  _mm512_mask_storeu_ps(output, present, _mm512_fmadd_ps(centred, step, before));
 }
 
 /// Adds what the part's ranks are worth to the first `count` outputs of a group.
@@ -214,11 +231,15 @@ template <int kBits>
 TRINE_TARGET_AVX512 void add_part(const FactorPart& part, GroupRange groups,
                                   const float* projected, float* output) noexcept {
   const std::size_t width = part.layout.group_size;
+  Factors factors[kTogether];
   FactorDigits digits[kTogether];
   for (std::size_t begin = groups.begin; begin < groups.end; begin += kTogether) {
     const std::size_t count = least(groups.end - begin, kTogether);
     for (std::size_t i = 0; i < count; ++i) {
-      split_factors(part, begin + i, projected, digits[i]);
+      scale_factors(part, begin + i, projected, factors[i]);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      split_factors(factors[i], part.num_blocks(), digits[i]);
     }
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t first = (begin + i) * width;
@@ -235,6 +256,7 @@ TRINE_TARGET_AVX512 void add_part(const FactorPart& part, GroupRange groups,
                                   InputRows projected, const OutputRows& output) noexcept {
   const std::size_t width = part.layout.group_size;
   FactorPanel panel;
+  Factors factors[kTogether];
   FactorDigits digits[kTogether];
   for (std::size_t group = groups.begin; group < groups.end; ++group) {
     const std::size_t first = group * width;
@@ -243,7 +265,10 @@ TRINE_TARGET_AVX512 void add_part(const FactorPart& part, GroupRange groups,
     for (std::size_t begin = 0; begin < projected.num_rows; begin += kTogether) {
       const std::size_t count = least(projected.num_rows - begin, kTogether);
       for (std::size_t i = 0; i < count; ++i) {
-        split_factors(part, group, projected.data + (begin + i) * projected.stride, digits[i]);
+        scale_factors(part, group, projected.data + (begin + i) * projected.stride, factors[i]);
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        split_factors(factors[i], part.num_blocks(), digits[i]);
       }
       for (std::size_t i = 0; i < count; ++i) {
         add_factors<kBits>(panel, digits[i], part.num_blocks(),
