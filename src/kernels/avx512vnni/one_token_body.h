@@ -14,10 +14,6 @@
 // A group's end beside the first step of the next, which multiplies twice per mask, is no faster with two digits,
 // and reading scales after the next codes costs 5 % of what memory gives one thread at 2 bits.
 
-/// How far ahead lines are asked for, into the L2 cache. From 768 to 1280 bytes it is the same on
-/// Zen 4, whose own prefetcher does most of it; 1536 and more lose a tenth.
-constexpr std::size_t kFetchAheadBytes = 1024;
-
 /// Multiplies sums by 2^kCount; adding is cheaper than shifting.
 template <int kCount>
 TRINE_INLINE_AVX512 __m512i doubled(__m512i sum) noexcept {
@@ -50,37 +46,18 @@ struct Codes {
   std::size_t apart;
 };
 
-/// Asks for its share of the lines that will be read kAheadBytes from here: a little beside each
-/// operand, because all at once they would fill the buffers that loads wait in.
-template <int kBits, int kChunks, int kBlocks>
-TRINE_INLINE_AVX512 void fetch_share(const std::uint8_t* ahead, std::size_t apart,
-                                     std::size_t operand) noexcept {
-  constexpr std::size_t kLines = kChunks * kBits + 1, kOperands = 8 * kChunks;
-  const std::size_t begin = operand * kLines * kBlocks / kOperands;
-  const std::size_t end = (operand + 1) * kLines * kBlocks / kOperands;
-#pragma GCC unroll 8
-  for (std::size_t line = begin; line < end; ++line) {
-    const std::uint8_t* at = ahead + line % kBlocks * apart + line / kBlocks * kLineBytes;
-    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
-  }
-}
-
 /// One step of all chunks of a group.
 template <int kBits, int kStep, int kChunks, int kBlocks, int kDigits, int kChains>
-TRINE_INLINE_AVX512 void add_step(const Codes<kChunks>& codes, const std::uint8_t* ahead,
-                                  const std::uint8_t* digits,
+TRINE_INLINE_AVX512 void add_step(const Codes<kChunks>& codes, const std::uint8_t* digits,
                                   DigitSums<kBlocks, kDigits, kChains>& sums) noexcept {
   constexpr Steps kSteps = steps<kBits>();
   constexpr Step kThis = kSteps.step[kStep];
   constexpr std::size_t kTogether = kBlocks < 2 ? 1 : 2;
   constexpr std::size_t kGroupSize = kChunks * kChunkInputs;
-  constexpr std::size_t kBefore = kChunks * operands_before<kBits>(kStep);
 #pragma GCC unroll 4
   for (std::size_t chunk = 0; chunk < kChunks; ++chunk) {
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < kThis.count; ++i) {
-      fetch_share<kBits, kChunks, kBlocks>(ahead, codes.apart,
-                                           kBefore + chunk * kThis.count + i);
       const std::size_t index = kThis.operands[i];
       const std::uint8_t* lines = codes.first + chunk * kBits * kLineBytes;
       __m512i x[kDigits];
@@ -116,14 +93,13 @@ TRINE_INLINE_AVX512 void add_step(const Codes<kChunks>& codes, const std::uint8_
 }
 
 template <int kBits, int kChunks, int kBlocks, int kDigits, int kChains>
-TRINE_INLINE_AVX512 void add_steps(const Codes<kChunks>& codes, const std::uint8_t* ahead,
-                                   const std::uint8_t* digits,
+TRINE_INLINE_AVX512 void add_steps(const Codes<kChunks>& codes, const std::uint8_t* digits,
                                    DigitSums<kBlocks, kDigits, kChains>& sums) noexcept {
   constexpr std::size_t kCount = steps<kBits>().count;
-  add_step<kBits, 0>(codes, ahead, digits, sums);
-  if constexpr (kCount > 1) add_step<kBits, 1>(codes, ahead, digits, sums);
-  if constexpr (kCount > 2) add_step<kBits, 2>(codes, ahead, digits, sums);
-  if constexpr (kCount > 3) add_step<kBits, 3>(codes, ahead, digits, sums);
+  add_step<kBits, 0>(codes, digits, sums);
+  if constexpr (kCount > 1) add_step<kBits, 1>(codes, digits, sums);
+  if constexpr (kCount > 2) add_step<kBits, 2>(codes, digits, sums);
+  if constexpr (kCount > 3) add_step<kBits, 3>(codes, digits, sums);
 }
 
 /// Σ code·digit from what the steps left, at the place of the last.
@@ -186,7 +162,7 @@ TRINE_TARGET_AVX512 void multiply_one(const Streams& streams, const PackedLayout
         for (auto& sum : digit) sum = _mm512_setzero_si512();
       }
     }
-    add_steps<kBits>(codes, codes.first + kFetchAheadBytes, digits, sums);
+    add_steps<kBits>(codes, digits, sums);
     __m512i totals[kBlocks];
 #pragma GCC unroll 4
     for (std::size_t block = 0; block < kBlocks; ++block) {

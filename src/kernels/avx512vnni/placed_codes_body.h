@@ -26,14 +26,6 @@ constexpr int last_place() noexcept {
   return steps<kBits>().step[steps<kBits>().count - 1].place;
 }
 
-/// Operands of a chunk in steps before this one.
-template <int kBits>
-constexpr std::size_t operands_before(std::size_t step) noexcept {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < step; ++i) count += steps<kBits>().step[i].count;
-  return count;
-}
-
 /// Bit j of the plane at bit 4.
 TRINE_INLINE_AVX512 __m512i fifth_bit(__m512i plane, std::size_t j) noexcept {
   const auto count = static_cast<unsigned>(j < 4 ? 4 - j : j - 4);
