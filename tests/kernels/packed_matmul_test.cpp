@@ -93,7 +93,7 @@ TEST_P(PackedMatmul, AgreesWithScalar) {
   const std::vector<MatmulShape> shapes = {
       {16, 64, 1},  {1, 1, 1},     {17, 33, 2},   {40, 130, 3},   {31, 257, 4},
       {64, 384, 5}, {33, 160, 9},  {48, 600, 16}, {100, 2100, 1}, {150, 600, 12},
-      {220, 70, 1}, {17, 64, 261}, {560, 64, 17}, {80, 2100, 17}};
+      {220, 70, 1}, {17, 64, 261}, {560, 64, 17}, {80, 2100, 17}, {45, 2100, 16}};
   for (const InputForm form : kForms)
     for (const MatmulShape& shape : shapes) {
       SCOPED_TRACE(testing::Message() << shape.out_features << "x" << shape.in_features << ", "
@@ -127,17 +127,19 @@ TEST_P(PackedMatmul, ATokensResultDoesNotDependOnItsBatch) {
       testing_support::random_quantized(100, 200, bits, group_size, 3, metadata_bits);
   const std::vector<std::uint8_t> blocks = pack(quantized, 1);
   const PackedMatrixView matrix{{100, 200, bits, group_size, metadata_bits}, blocks};
-  constexpr std::size_t kTokens = 23;  // tiles of 8, the first and others, 4, 2 and 1
-  const std::vector<float> inputs = testing_support::random_normal(kTokens * 200, 5);
-  for (const InputForm form : kForms) {
-    const auto together = multiply(*table, matrix, inputs, kTokens, form);
-    for (std::size_t token = 0; token < kTokens; ++token) {
-      const std::vector<float> one(
-          inputs.begin() + static_cast<std::ptrdiff_t>(token * 200),
-          inputs.begin() + static_cast<std::ptrdiff_t>((token + 1) * 200));
-      const auto alone = multiply(*table, matrix, one, 1, form);
-      for (std::size_t row = 0; row < 100; ++row)
-        EXPECT_EQ(alone[row], together[token * 100 + row]);
+  // Tiles of 8, the first and others, 4, 2 and 1; a tile of 16.
+  for (const std::size_t num_tokens : {std::size_t{23}, std::size_t{16}}) {
+    const std::vector<float> inputs = testing_support::random_normal(num_tokens * 200, 5);
+    for (const InputForm form : kForms) {
+      const auto together = multiply(*table, matrix, inputs, num_tokens, form);
+      for (std::size_t token = 0; token < num_tokens; ++token) {
+        const std::vector<float> one(
+            inputs.begin() + static_cast<std::ptrdiff_t>(token * 200),
+            inputs.begin() + static_cast<std::ptrdiff_t>((token + 1) * 200));
+        const auto alone = multiply(*table, matrix, one, 1, form);
+        for (std::size_t row = 0; row < 100; ++row)
+          EXPECT_EQ(alone[row], together[token * 100 + row]);
+      }
     }
   }
 }
