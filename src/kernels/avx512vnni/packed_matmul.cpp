@@ -50,11 +50,17 @@ struct Call {
 template <int kBits, int kChunks, bool kIsWide, int kDigits, int kBlocks>
 std::size_t multiply_parts(const Call& call, std::size_t index) noexcept {
   const std::size_t part = (call.rows.end - index) / kBlocks;
+  const PackedLayout& layout = call.matrix.layout;
+  // Once, because both take divisions: of 256 rows of 4096 inputs in the cache they were 1 %.
+  const std::size_t block_bytes = layout.row_block_bytes();
+  TokenInput token = token_input(layout, call.inputs, call.output, 0, index);
+  RowBlock row_block = row_block_of(call.matrix, index);
   for (std::size_t i = 0; i < part; ++i) {
-    const RowBlock row_block = row_block_of(call.matrix, index + i);
     multiply_one<kBits, kChunks, kIsWide, kDigits, kBlocks>(
-        {row_block.blocks, part, row_block.num_rows}, call.matrix.layout,
-        token_input(call.matrix.layout, call.inputs, call.output, 0, index + i));
+        {row_block.blocks, part, row_block.num_rows}, layout, token);
+    row_block.blocks += block_bytes;
+    row_block.num_rows -= kBlockRows;
+    token.output += kBlockRows;
   }
   return index + kBlocks * part;
 }
