@@ -1,4 +1,4 @@
-// AVX2 kernels that the wider tables use as they are: they run at memory speed already.
+// Dense kernels and prepared inputs with AVX2; the wider tables use some as they are, which run at memory speed already.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,4 @@
-// Dense kernels on 512-bit registers, for both AVX-512 tables. One input at a time runs at memory
-// speed with AVX2 already (avx2/dense.h).
+// What both AVX-512 tables share besides packed products: inputs made digits, dense weights.
 #pragma once
 
 #include <cstddef>
