@@ -137,8 +137,8 @@ TRINE_TARGET_AVX512 void multiply_full_tile(const Panel& panel, const Run& run,
   static_assert(fits_assembly<Panel>());
   for (std::size_t i = 0; i < run.num_groups; ++i) {
     fetch_next(run, i);
-    fetch_next_tile<8, kGroupSize * sizeof(std::uint16_t), _MM_HINT_T0>(tokens.values,
-                                                                        tokens.stride);
+    fetch_next_tile<8, kGroupSize * sizeof(std::uint16_t), Cache::kFirst>(tokens.values,
+                                                                          tokens.stride);
     add_group_of_eight<kChunks>(panel.codes[0] + i * kGroupSize * kBlockRows,
                                 panel.scales[0][i], tokens, outputs);
     tokens.values += kGroupSize * sizeof(std::uint16_t);

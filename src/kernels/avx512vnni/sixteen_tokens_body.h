@@ -8,6 +8,9 @@ struct TokenStrides {
   std::size_t one, three, five, seven;
 };
 
+/// More than eight tokens' digits: what the assembly may read, so that nothing is written there meanwhile.
+inline constexpr std::size_t kAnyBytes = std::size_t{1} << 30;
+
 // clang-format off
 #define TRINE_DOT(AT, SUM) "vpdpbusd %c[at]" AT "%{1to16%}, %[codes], %[" SUM "]\n"
 
@@ -23,7 +26,7 @@ TRINE_INLINE_AVX512 void add_to_eight(__m512i* sums, __m512i codes, const std::u
         [s4] "+v"(sums[4]), [s5] "+v"(sums[5]), [s6] "+v"(sums[6]), [s7] "+v"(sums[7])
       : [codes] "v"(codes), [x] "r"(digits), [one] "r"(strides.one), [three] "r"(strides.three),
         [five] "r"(strides.five), [seven] "r"(strides.seven), [at] "i"(kAt),
-        "m"(*reinterpret_cast<const std::uint8_t(*)[]>(digits)));
+        "m"(*reinterpret_cast<const std::uint8_t(*)[kAnyBytes]>(digits)));
 }
 // clang-format on
 

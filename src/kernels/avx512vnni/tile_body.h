@@ -108,16 +108,20 @@ TRINE_INLINE_AVX512 void fetch_next(const Run& run, std::size_t index) noexcept 
   }
 }
 
+enum class Cache { kFirst, kSecond };
+
 /// Asks for what the next tile reads of one group, kBytes of each of its kTokens tokens, which lie
 /// `stride` bytes apart; where there are none, nothing happens. Many tokens' inputs come from the
 /// third cache: of 512 tokens with 14336 bf16 inputs 82.9 → 84.8 % of the peak.
-template <std::size_t kTokens, std::size_t kBytes, _mm_hint kHint>
+template <std::size_t kTokens, std::size_t kBytes, Cache kCache>
 TRINE_INLINE_AVX512 void fetch_next_tile(const std::uint8_t* inputs,
                                          std::size_t stride) noexcept {
 #pragma GCC unroll 8
   for (std::size_t t = kTokens; t < 2 * kTokens; ++t) {
     for (std::size_t at = 0; at < kBytes; at += kLineBytes) {
-      _mm_prefetch(reinterpret_cast<const char*>(inputs + t * stride + at), kHint);
+      const auto* line = reinterpret_cast<const char*>(inputs + t * stride + at);
+      if constexpr (kCache == Cache::kFirst) _mm_prefetch(line, _MM_HINT_T0);
+      if constexpr (kCache == Cache::kSecond) _mm_prefetch(line, _MM_HINT_T1);
     }
   }
 }

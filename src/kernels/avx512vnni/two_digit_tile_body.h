@@ -80,7 +80,7 @@ TRINE_INLINE_AVX512 void multiply_four(const Panel& panel, const Run& run,
                   .stride = static_cast<std::size_t>(tokens[1].digits - tokens[0].digits),
                   .outputs = outputs};
   for (std::size_t i = 0; i < run.num_groups; ++i) {
-    fetch_next_tile<4, kGroupBytes, _MM_HINT_T1>(group.digits, group.stride);
+    fetch_next_tile<4, kGroupBytes, Cache::kSecond>(group.digits, group.stride);
     add_group_of_four<kChunks>(group);
     group.codes += kChunks * kChunkInputs * kBlockRows;
     group.metadata += kBlockRows;
