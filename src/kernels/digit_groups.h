@@ -45,21 +45,4 @@ void prepare_digit_groups(const float* input, std::size_t in_features, std::size
   }
 }
 
-/// The scale of a group's digits, and what an input is multiplied by to become digits.
-struct DigitScale {
-  float scale, inverse;
-};
-
-template <int kDigits>
-[[nodiscard]] inline DigitScale digit_scale(float largest) noexcept {
-  if constexpr (kDigits == 1) {
-    const float scale = one_digit_scale(largest);
-    return {scale, scale > 0.0f ? 1.0f / scale : 0.0f};
-  }
-  // Below this the inverse would overflow; such inputs count as zero.
-  constexpr float kTiny = 1e-30f, kMost = largest_digit_value(2);
-  if (!(largest > kTiny)) return {0.0f, 0.0f};
-  return {largest / kMost, kMost / largest};
-}
-
 }  // namespace trine::kernels

@@ -66,6 +66,23 @@ inline constexpr int kScaleStepBit = 20;
   return std::bit_cast<float>((bits + kBelowStep) & ~kBelowStep);
 }
 
+/// The scale of a group's digits, and what a value is multiplied by to become digits.
+struct DigitScale {
+  float scale, inverse;
+};
+
+template <int kDigits>
+[[nodiscard]] inline DigitScale digit_scale(float largest) noexcept {
+  if constexpr (kDigits == 1) {
+    const float scale = one_digit_scale(largest);
+    return {scale, scale > 0.0f ? 1.0f / scale : 0.0f};
+  }
+  // Below this the inverse would overflow; such values count as zero.
+  constexpr float kTiny = 1e-30f, kMost = largest_digit_value(2);
+  if (!(largest > kTiny)) return {0.0f, 0.0f};
+  return {largest / kMost, kMost / largest};
+}
+
 [[nodiscard]] inline std::size_t digit_bytes(std::size_t in_features, std::size_t group_size,
                                              InputForm form) noexcept {
   return DigitLayout(in_features, group_size, digits_of(form)).bytes();

@@ -110,10 +110,8 @@ TRINE_TARGET_AVX2 void split_factors(const FactorPanel& panel, const float* proj
                                   _mm256_maskload_ps(projected + half * kHalfRows, present));
     magnitudes = _mm256_max_ps(magnitudes, _mm256_andnot_ps(sign, factors[half]));
   }
-  const float largest = largest_lane(magnitudes);
-  constexpr float kTiny = 1e-30f;  // below it the inverse would overflow; counts as zero
-  constexpr float kLargestValue = largest_digit_value(2);
-  const __m256 inverse = _mm256_set1_ps(largest > kTiny ? kLargestValue / largest : 0.0f);
+  const DigitScale scale = digit_scale<2>(largest_lane(magnitudes));
+  const __m256 inverse = _mm256_set1_ps(scale.inverse);
   __m256 zeros = _mm256_setzero_ps();
   for (std::size_t half = 0; half < halves; ++half) {
     const __m256i value = _mm256_cvtps_epi32(_mm256_mul_ps(factors[half], inverse));
@@ -122,7 +120,7 @@ TRINE_TARGET_AVX2 void split_factors(const FactorPanel& panel, const float* proj
     digits.low[half] = spread_digits(_mm256_sub_epi32(value, _mm256_slli_epi32(high, 7)));
     zeros = _mm256_fmadd_ps(panel.metadata[half].zeros, _mm256_cvtepi32_ps(value), zeros);
   }
-  digits.step = largest > kTiny ? largest / kLargestValue : 0.0f;
+  digits.step = scale.scale;
   digits.zeros = added_lanes(zeros);
 }
 

@@ -1,15 +1,8 @@
 // The epilogue of a compensator on 512-bit registers without VNNI.
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
-#include <immintrin.h>
-
 #include <cstring>
 
 #include "kernels/avx512/packed_matmul.h"
+#include "kernels/avx512_intrinsics.h"
 #include "kernels/block_codec.h"
 #include "kernels/digit_layout.h"
 #include "kernels/each_width.h"

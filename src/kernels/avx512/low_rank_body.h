@@ -97,7 +97,7 @@ TRINE_INLINE_AVX512 __m512i spread_digits(__m512i digits) noexcept {
 /// What one token's ranks of a part are worth in one group, before it becomes digits.
 struct Factors {
   __m512 of[kPartBlocks], zeros[kPartBlocks];
-  float step, inverse;
+  DigitScale scale;
 };
 
 TRINE_INLINE_AVX512 Metadata factor_metadata(const FactorPart& part, std::size_t block,
@@ -123,16 +123,12 @@ TRINE_INLINE_AVX512 void scale_factors(const FactorPart& part, std::size_t group
     factors.zeros[block] = metadata.zeros;
     largest_of = _mm512_max_ps(largest_of, _mm512_abs_ps(factors.of[block]));
   }
-  const float largest = _mm512_reduce_max_ps(largest_of);
-  constexpr float kTiny = 1e-30f;  // below it the inverse would overflow; counts as zero
-  constexpr float kLargestValue = largest_digit_value(2);
-  factors.step = largest > kTiny ? largest / kLargestValue : 0.0f;
-  factors.inverse = largest > kTiny ? kLargestValue / largest : 0.0f;
+  factors.scale = digit_scale<2>(_mm512_reduce_max_ps(largest_of));
 }
 
 TRINE_INLINE_AVX512 void split_factors(const Factors& factors, std::size_t blocks,
                                        FactorDigits& digits) noexcept {
-  const __m512 inverse = _mm512_set1_ps(factors.inverse);
+  const __m512 inverse = _mm512_set1_ps(factors.scale.inverse);
   __m512 zeros = _mm512_setzero_ps();
   for (std::size_t block = 0; block < blocks; ++block) {
     const __m512i value = _mm512_cvtps_epi32(_mm512_mul_ps(factors.of[block], inverse));
@@ -141,7 +137,7 @@ TRINE_INLINE_AVX512 void split_factors(const Factors& factors, std::size_t block
     digits.low[block] = spread_digits(_mm512_sub_epi32(value, _mm512_slli_epi32(high, 7)));
     zeros = _mm512_fmadd_ps(factors.zeros[block], _mm512_cvtepi32_ps(value), zeros);
   }
-  digits.step = factors.step;
+  digits.step = factors.scale.scale;
   digits.zeros = _mm512_reduce_add_ps(zeros);
 }
 

@@ -1,17 +1,10 @@
 // Packed weights times digit inputs on 512-bit registers without VNNI: vpmaddubsw and vpmaddwd, as
 // in avx2/packed_matmul.cpp, which also explains the 16-bit limits.
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
 #include "kernels/avx512/packed_matmul.h"
-
-#include <immintrin.h>
 
 #include <cstring>
 
+#include "kernels/avx512_intrinsics.h"
 #include "kernels/block_codec.h"
 #include "kernels/each_width.h"
 #include "kernels/token_tiles.h"

@@ -1,22 +1,14 @@
 // Splits fp32 inputs into one or two int8 digits per value (see digit_layout.h), the same digits as
 // avx2/prepare_digits.cpp in half the time.
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
-#include <immintrin.h>
-
 #include <algorithm>
 
 #include "kernels/avx2/dense.h"
 #include "kernels/avx512/dense.h"
+#include "kernels/avx512_intrinsics.h"
 #include "kernels/digit_groups.h"
 
 #define TRINE_TARGET_AVX512 \
   __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq")))
-#define TRINE_INLINE_AVX512 TRINE_TARGET_AVX512 __attribute__((always_inline)) inline
 
 namespace trine::kernels::avx512 {
 namespace {

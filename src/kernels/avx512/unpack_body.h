@@ -6,8 +6,6 @@
 // Shift and mask, not GFNI: on Zen 4 vgf2p8affineqb shares its ports with vpdpbusd (measured:
 // 1.0 of both together a clock), masks and shifts do not (2.0 a clock).
 
-#define TRINE_INLINE_AVX512 TRINE_TARGET_AVX512 __attribute__((always_inline)) inline
-
 TRINE_INLINE_AVX512 __m512i load(const std::uint8_t* bytes) noexcept {
   return _mm512_loadu_si512(bytes);
 }
@@ -136,28 +134,15 @@ TRINE_INLINE_AVX512 Metadata load_halves(const std::uint8_t* source) noexcept {
   return {sixteen_halves(source), sixteen_halves(source + 2 * kBlockRows)};
 }
 
-/// Scales of one group at `source`; `rows` are the factors of 8-bit metadata.
-template <bool kIsWide>
-TRINE_INLINE_AVX512 __m512 load_scales(const std::uint8_t* source,
-                                       const Metadata& rows) noexcept {
-  if constexpr (kIsWide) return sixteen_halves(source);
-  return _mm512_mul_ps(sixteen_bytes(source), rows.scales);
-}
-
-/// Zeros of the same group, `source` being the same.
-template <bool kIsWide>
-TRINE_INLINE_AVX512 __m512 load_zeros(const std::uint8_t* source, const Metadata& rows,
-                                      float middle) noexcept {
-  if constexpr (kIsWide) return sixteen_halves(source + 2 * kBlockRows);
-  const __m512 steps =
-      _mm512_sub_ps(sixteen_bytes(source + kBlockRows), _mm512_set1_ps(128.0f));
-  return _mm512_fmadd_ps(steps, rows.zeros, _mm512_set1_ps(middle));
-}
-
+/// Scales and zeros of one group at `source`; `rows` are the factors of 8-bit metadata.
 template <bool kIsWide>
 TRINE_INLINE_AVX512 Metadata load_metadata(const std::uint8_t* source, const Metadata& rows,
                                            float middle) noexcept {
-  return {load_scales<kIsWide>(source, rows), load_zeros<kIsWide>(source, rows, middle)};
+  if constexpr (kIsWide) return load_halves(source);
+  const __m512 steps =
+      _mm512_sub_ps(sixteen_bytes(source + kBlockRows), _mm512_set1_ps(128.0f));
+  return {_mm512_mul_ps(sixteen_bytes(source), rows.scales),
+          _mm512_fmadd_ps(steps, rows.zeros, _mm512_set1_ps(middle))};
 }
 
 /// sum + scale · x_scale · (Σ code·digit − zero · Σ digit): the same operations in every kernel,

@@ -1,18 +1,11 @@
 // Packed weights times bf16 inputs with vdpbf16ps: one token, or several.
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
 #include "kernels/avx512vnni/bf16_matmul.h"
-
-#include <immintrin.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 
+#include "kernels/avx512_intrinsics.h"
 #include "kernels/bf16_layout.h"
 #include "kernels/block_codec.h"
 #include "kernels/each_width.h"

@@ -1,14 +1,7 @@
 // The epilogue of a compensator with VNNI.
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
-#include <immintrin.h>
-
 #include <cstring>
 
+#include "kernels/avx512_intrinsics.h"
 #include "kernels/avx512vnni/packed_matmul.h"
 #include "kernels/block_codec.h"
 #include "kernels/digit_layout.h"

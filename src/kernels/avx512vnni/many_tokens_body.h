@@ -81,6 +81,12 @@ constexpr unsigned place_of(std::size_t index) noexcept {
   return kBits == 4 && is_odd ? 4 : 0;
 }
 
+/// Operand `index` of a chunk, its codes at bit 0.
+template <int kBits>
+TRINE_INLINE_AVX512 __m512i unplaced(const std::uint8_t* lines, std::size_t index) noexcept {
+  return _mm512_srli_epi16(placed<kBits>(lines, index), place_of<kBits>(index));
+}
+
 /// Codes, scales and zeros from the panel, filled before.
 struct FromPanel {
   const Panel& panel;
@@ -122,8 +128,7 @@ struct FromBlocks {
   TRINE_INLINE_AVX512 __m512i operand(std::size_t block, std::size_t chunk, std::size_t index,
                                       std::size_t at) const noexcept {
     const std::uint8_t* at_block = lines + block * stored.layout.row_block_bytes();
-    const __m512i codes = _mm512_srli_epi16(
-        placed<kBits>(at_block + chunk * kBits * kLineBytes, index), place_of<kBits>(index));
+    const __m512i codes = unplaced<kBits>(at_block + chunk * kBits * kLineBytes, index);
     if constexpr (kIsKept) _mm512_store_si512(stored.panel.codes[block] + at, codes);
     return codes;
   }

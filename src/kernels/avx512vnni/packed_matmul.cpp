@@ -1,13 +1,5 @@
 // Packed weights times digit inputs with VNNI: which of the two ways a call goes.
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
 #include "kernels/avx512vnni/packed_matmul.h"
-
-#include <immintrin.h>
 
 #include <algorithm>
 #include <bit>
@@ -15,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/avx512_intrinsics.h"
 #include "kernels/block_codec.h"
 #include "kernels/each_width.h"
 #include "kernels/token_tiles.h"
@@ -50,17 +43,17 @@ struct Call {
 template <int kBits, int kChunks, bool kIsWide, int kDigits, int kBlocks>
 std::size_t multiply_parts(const Call& call, std::size_t index) noexcept {
   const std::size_t part = (call.rows.end - index) / kBlocks;
+  if (part == 0) return index;
   const PackedLayout& layout = call.matrix.layout;
-  // Once, because both take divisions: of 256 rows of 4096 inputs in the cache they were 1 %.
+  // Once, because they take divisions: of 256 rows of 4096 inputs in the cache they were 1 %.
   const std::size_t block_bytes = layout.row_block_bytes();
-  TokenInput token = token_input(layout, call.inputs, call.output, 0, index);
-  RowBlock row_block = row_block_of(call.matrix, index);
+  const RowBlock first = row_block_of(call.matrix, index);
+  const TokenInput token = token_input(layout, call.inputs, call.output, 0, index);
   for (std::size_t i = 0; i < part; ++i) {
+    TokenInput here = token;
+    here.output += i * kBlockRows;
     multiply_one<kBits, kChunks, kIsWide, kDigits, kBlocks>(
-        {row_block.blocks, part, row_block.num_rows}, layout, token);
-    row_block.blocks += block_bytes;
-    row_block.num_rows -= kBlockRows;
-    token.output += kBlockRows;
+        {first.blocks + i * block_bytes, part, first.num_rows - i * kBlockRows}, layout, here);
   }
   return index + kBlocks * part;
 }
@@ -158,29 +151,31 @@ void multiply_stored(const StoredRun& stored, bool is_kept, const TokenInput* to
   multiply_tile<kDigits, kTile, kPanelBlocks>(source, stored.run, tokens, outputs);
 }
 
-/// One run of a part, tile by tile of tokens.
 /// A part of sixteen tokens of one digit.
 template <int kBits, bool kIsWide>
-void multiply_part_of_sixteen(const Call& call, const Part& part, Panel& panel) noexcept {
+void multiply_part_of_sixteen(const Call& call, const Part& part) noexcept {
   const PackedLayout& layout = call.matrix.layout;
-  const std::uint8_t* row_blocks = row_block_of(call.matrix, part.row_block).blocks;
-  const StoredRun stored{panel, layout, row_blocks, part.run};
-  const TokenInput first =
-      token_input(layout, call.inputs, call.output, part.first_token, part.row_block);
+  const Sixteen tokens{
+      token_input(layout, call.inputs, call.output, part.first_token, part.row_block),
+      call.inputs.bytes_per_token, part.outputs};
+  const std::uint8_t* row_block = row_block_of(call.matrix, part.row_block).blocks;
+  Run run = part.run;
   for (std::size_t block = 0; block < part.num_blocks; ++block) {
-    multiply_sixteen<kBits, kIsWide>(stored, block, first, call.inputs.bytes_per_token,
-                                     part.outputs);
+    multiply_sixteen<kBits, kIsWide>(row_block, layout, run, tokens, block);
+    row_block += layout.row_block_bytes();
+    run.next = nullptr;  // asked for once
   }
-  if (part.run.first_group + part.run.num_groups == layout.num_groups()) {
+  if (run.first_group + run.num_groups == layout.num_groups()) {
     Rows(call, part, 0).store(part.outputs, kSixteen);
   }
 }
 
+/// One run of a part, tile by tile of tokens.
 template <int kBits, int kChunks, bool kIsWide, int kDigits>
 void multiply_run(const Call& call, const Part& part, Panel& panel) noexcept {
   if constexpr (kDigits == 1) {
     if (part.num_tokens == kSixteen) {
-      return multiply_part_of_sixteen<kBits, kIsWide>(call, part, panel);
+      return multiply_part_of_sixteen<kBits, kIsWide>(call, part);
     }
   }
   Run run = part.run;

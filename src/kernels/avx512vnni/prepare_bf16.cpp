@@ -1,14 +1,7 @@
 // Rounds fp32 inputs to bf16 (see bf16_layout.h).
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
-#include <immintrin.h>
-
 #include <algorithm>
 
+#include "kernels/avx512_intrinsics.h"
 #include "kernels/avx512vnni/bf16_matmul.h"
 #include "kernels/bf16_layout.h"
 

@@ -37,21 +37,27 @@ template <int kBits, std::size_t kIndex>
 TRINE_INLINE_AVX512 void add_operands(const std::uint8_t* lines, const std::uint8_t* digits,
                                       const TokenStrides& strides,
                                       __m512i (&sums)[kSixteen]) noexcept {
-  const __m512i codes =
-      _mm512_srli_epi16(placed<kBits>(lines, kIndex), place_of<kBits>(kIndex));
+  const __m512i codes = unplaced<kBits>(lines, kIndex);
   add_to_eight<4 * kIndex>(sums, codes, digits, strides);
   add_to_eight<4 * kIndex>(sums + 8, codes, digits + 8 * strides.one, strides);
   if constexpr (kIndex < 7) add_operands<kBits, kIndex + 1>(lines, digits, strides, sums);
 }
 
-/// Adds the run's groups of one row block to the outputs of sixteen tokens of one batch, `block` of a panel's.
+/// Sixteen tokens of one batch, which lie `stride` bytes apart.
+struct Sixteen {
+  TokenInput first;
+  std::size_t stride;
+  OutputTile* outputs;
+};
+
+/// Adds the run's groups of one row block to the outputs, those of `block` in a panel.
 template <int kBits, bool kIsWide>
-TRINE_TARGET_AVX512 void multiply_sixteen(const StoredRun& stored, std::size_t block,
-                                          TokenInput first, std::size_t stride,
-                                          OutputTile* outputs) noexcept {
-  const PackedLayout& layout = stored.layout;
-  const Run& run = stored.run;
-  const std::uint8_t* row_block = stored.row_blocks + block * layout.row_block_bytes();
+TRINE_TARGET_AVX512 void multiply_sixteen(const std::uint8_t* row_block,
+                                          const PackedLayout& layout, const Run& run,
+                                          const Sixteen& tokens, std::size_t block) noexcept {
+  const std::size_t stride = tokens.stride;
+  const TokenInput first = tokens.first;
+  OutputTile* const outputs = tokens.outputs;
   const std::uint8_t* digits = first.digits + run.first_group * run.group_size;
   const TokenStrides strides{stride, 3 * stride, 5 * stride, 7 * stride};
   const std::size_t apart = stride / sizeof(float);
@@ -64,7 +70,7 @@ TRINE_TARGET_AVX512 void multiply_sixteen(const StoredRun& stored, std::size_t b
   Metadata rows{};
   if constexpr (!kIsWide) rows = load_halves(row_block);
   for (std::size_t i = 0; i < run.num_groups; ++i) {
-    if (block == 0) fetch_next(run, i);
+    fetch_next(run, i);
     const std::size_t group = run.first_group + i;
     const std::uint8_t* lines = row_block + layout.codes_offset(group);
     __m512i sums[kSixteen];

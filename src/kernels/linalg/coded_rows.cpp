@@ -2,17 +2,11 @@
 // in one, and the narrowing of the residual likewise (54 instead of 12 ms for 59 million weights).
 #include "kernels/linalg/coded_rows.h"
 
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
+#include "kernels/avx512_intrinsics.h"
 #include "kernels/lanes.h"
 #include "kernels/linalg/bf16_matrix.h"
 

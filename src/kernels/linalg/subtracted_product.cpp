@@ -1,17 +1,11 @@
 #include "kernels/linalg/subtracted_product.h"
 
-// g++ 12 takes the "undefined" registers inside its own AVX-512 header for our mistake.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "base/result.h"
+#include "kernels/avx512_intrinsics.h"
 #include "kernels/lanes.h"
 #include "kernels/linalg/bf16_matrix.h"
 
